@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Becoming a daemon: fork, pid file, user, limits, readiness. */
+#ifndef MOG_COMMON_DAEMON_H
+#define MOG_COMMON_DAEMON_H
+
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Detach as the original does: fork, setsid, fork, chdir "/", umask 022, standard streams to /dev/null.
+ * Returns in the grandchild; before any thread is started. The first process exits with 0 only after the
+ * grandchild has called daemon_ready(), or with 1 when it ends without it, so that start-up failures are seen.
+ */
+MOG_MUSTCHECK enum mog_err daemon_detach(struct mog_fail *f);
+
+/* Start-up is complete: lets a waiting parent go, and tells systemd READY=1 where it asked for it. */
+void daemon_ready(void);
+/* Tell systemd that we stop or reload ("STOPPING=1", "RELOADING=1"...); nothing without systemd. */
+void daemon_notify(const char *state);
+
+/* Create or truncate `path` (mode 0644) with "<pid>\n". */
+MOG_MUSTCHECK enum mog_err daemon_pidfile_write(const char *path, struct mog_fail *f);
+void daemon_pidfile_remove(const char *path);
+
+/* Become `user` (with its groups) when started as root; checked for existence. */
+MOG_MUSTCHECK enum mog_err daemon_become(const char *user, struct mog_fail *f);
+
+/* Raise the soft limit of descriptors to at least `want`, as far as the hard limit lets us; returns what holds. */
+size_t daemon_raise_nofile(size_t want);
+
+#endif

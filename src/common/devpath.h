@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a fid lies on a device: /dev7/0/001/234/0001234567.fid */
+#ifndef MOG_COMMON_DEVPATH_H
+#define MOG_COMMON_DEVPATH_H
+
+#include <stdint.h>
+
+enum { DEVPATH_MAX = 80 };
+
+/* The path below the docroot, with the leading '/'. `out` has DEVPATH_MAX bytes. */
+void devpath_format(char *out, uint32_t devid, uint64_t fid);
+
+#endif

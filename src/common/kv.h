@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Ordered name=value arguments, as requests and answers of the tracker carry them. Both ends use this. */
+#ifndef MOG_COMMON_KV_H
+#define MOG_COMMON_KV_H
+
+#include "common/buf.h"
+#include "common/span.h"
+
+#include <stdint.h>
+
+struct kv_item {
+    struct span name, value; /* both NUL-terminated too, inside kv's own memory */
+};
+
+struct kv {
+    struct kv_item *items;
+    size_t n, cap;
+    char **chunks; /* memory behind the spans */
+    size_t n_chunks, cap_chunks;
+};
+
+#define KV_ZERO                                                                                                        \
+    {                                                                                                                  \
+        NULL, 0, 0, NULL, 0, 0                                                                                         \
+    }
+
+void kv_init(struct kv *k);
+void kv_fini(struct kv *k);
+void kv_reset(struct kv *k);
+
+/*
+ * Parse "a=b&c=d" (names and values decoded). A part without '=' is a name with an empty value; empty
+ * parts are skipped. Later duplicates win in kv_find. The bytes are copied.
+ */
+void kv_parse(struct kv *k, struct span args);
+
+/* Append one pair; bytes are copied. */
+void kv_add(struct kv *k, const char *name, struct span value);
+void kv_add_str(struct kv *k, const char *name, const char *value);
+void kv_add_u64(struct kv *k, const char *name, uint64_t value);
+void kv_add_i64(struct kv *k, const char *name, int64_t value);
+void kv_addf(struct kv *k, const char *name, const char *fmt, ...) MOG_PRINTF(3, 4);
+
+/* The value of the last pair called `name`, or NULL. Valid until reset. */
+const struct span *kv_find(const struct kv *k, const char *name);
+
+/* The same as text, or `fallback` when absent. A value may hold NUL bytes: use kv_find for names and keys. */
+const char *kv_str(const struct kv *k, const char *name, const char *fallback);
+
+/* Decimal number; `fallback` when absent or not a number in range. */
+uint64_t kv_u64(const struct kv *k, const char *name, uint64_t fallback);
+
+/* Append all pairs, encoded, joined by '&'. */
+void kv_format(const struct kv *k, struct buf *out);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* A resizable pool of threads that take items from one bounded queue. */
+#ifndef MOG_COMMON_POOL_H
+#define MOG_COMMON_POOL_H
+
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct pool;
+
+struct pool_ops {
+    const char *name;                       /* thread name and log context */
+    void *(*worker_new)(void *arg);         /* per-thread state, made on the thread */
+    void (*worker_free)(void *worker);      /* on the thread, at its end */
+    void (*work)(void *worker, void *item); /* takes the item */
+    void (*drop)(void *arg, void *item);    /* an item that no thread will take (stop) */
+    void *arg;
+};
+
+/* `limit`: most items waiting; 0 for none. No threads until pool_resize. */
+struct pool *pool_new(const struct pool_ops *ops, size_t limit);
+
+/* Hand in one item (takes). False, and the item stays the caller's, when the queue is full or the pool stops. */
+MOG_MUSTCHECK bool pool_submit(struct pool *p, void *item);
+
+/* The wanted number of threads; more are started now, surplus ones end after their current item. */
+void pool_resize(struct pool *p, size_t threads);
+
+size_t pool_wanted(struct pool *p);
+size_t pool_running(struct pool *p);
+size_t pool_busy(struct pool *p);
+size_t pool_waiting(struct pool *p); /* items not yet taken */
+
+/* Take out, without running them, all waiting items for which `match` is true (drop is called for each). */
+size_t pool_cancel(struct pool *p, bool (*match)(void *arg, void *item), void *arg);
+
+/* Finish current items, drop the waiting ones, join all threads, free. */
+void pool_stop(struct pool *p);
+
+#endif
