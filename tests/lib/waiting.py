@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Waiting for conditions, and addresses that nobody else uses."""
+import random
+import socket
+import time
+
+DEADLINE = 30.0
+
+
+def wait_until(condition, seconds=DEADLINE, what="", pause=0.05):
+    """Call condition() until it answers something true, and return that; AssertionError after `seconds`.
+
+    An AssertionError or OSError that the condition raises counts as "not yet", and is shown when time is up.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        error = None
+        try:
+            value = condition()
+            if value:
+                return value
+        except (AssertionError, OSError) as e:
+            error = e
+        if time.monotonic() >= end:
+            name = what or getattr(condition, "__name__", "condition")
+            raise AssertionError(f"not within {seconds:g} s: {name}" + (f" ({error!r})" if error else ""))
+        time.sleep(pause)
+
+
+def new_address():
+    """An address of 127.0.0.0/8 of our own, so that tests which run side by side never share a port."""
+    pick = random.SystemRandom()
+    return f"127.{pick.randint(16, 250)}.{pick.randint(1, 250)}.{pick.randint(1, 250)}"
+
+
+def free_port(*addresses):
+    """A TCP port that is free at all these addresses (127.0.0.1 when none is given)."""
+    addresses = addresses or ("127.0.0.1",)
+    for _ in range(100):
+        held = []
+        try:
+            for address in addresses:
+                sock = socket.socket()
+                held.append(sock)
+                sock.bind((address, held[0].getsockname()[1] if len(held) > 1 else 0))
+            return held[0].getsockname()[1]
+        except OSError:
+            continue
+        finally:
+            for sock in held:
+                sock.close()
+    raise AssertionError(f"no port is free at all of {addresses}")
+
+
+def port_open(address, port):
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection((address, port), timeout=5).close()
+        return True
+    except OSError:
+        return False
