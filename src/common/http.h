@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct http_client; /* one per thread; keeps connections alive */
 
@@ -63,5 +64,16 @@ struct http_answer {
  */
 MOG_MUSTCHECK enum mog_err http_exchange(struct http_client *c, const struct http_request *r, struct http_answer *a,
                                          struct mog_fail *f);
+
+/*
+ * The same as a stream to read from: http_open sends the request and returns when the head of the answer is there
+ * (`write`, `head` are not used); http_read fills up to `cap` bytes, `*n` = 0 at the end of the body; http_close ends
+ * it early or late and must follow every http_open that gave MOG_OK. One stream a client at a time; errors as
+ * http_exchange.
+ */
+MOG_MUSTCHECK enum mog_err http_open(struct http_client *c, const struct http_request *r, struct http_answer *a,
+                                     struct mog_fail *f);
+MOG_MUSTCHECK enum mog_err http_read(struct http_client *c, char *out, size_t cap, size_t *n, struct mog_fail *f);
+void http_close(struct http_client *c);
 
 #endif

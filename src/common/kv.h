@@ -29,8 +29,9 @@ void kv_fini(struct kv *k);
 void kv_reset(struct kv *k);
 
 /*
- * Parse "a=b&c=d" (names and values decoded). A part without '=' is a name with an empty value; empty
- * parts are skipped. Later duplicates win in kv_find. The bytes are copied.
+ * Parse "a=b&c=d" (names and values decoded), with the rules of the original: empty parts and parts that are exactly
+ * "0" are skipped; a part without '=' has an empty value; a value ends at a second '='; a repeated name is one pair
+ * whose values are joined with a NUL byte (without it when the earlier one is "" or "0"). The bytes are copied.
  */
 void kv_parse(struct kv *k, struct span args);
 

@@ -11,7 +11,7 @@
 
 /*
  * Append `s` encoded: letters, digits and _ , - . / \ : stay, a space becomes '+', the rest is %xx
- * in lower-case hex, as the original writes it.
+ * in upper-case hex, as the original writes it.
  */
 void urlenc_encode(struct buf *out, struct span s);
 

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* Ordered name=value arguments. */
+#include "common/kv.h"
+
+#include "common/mem.h"
+#include "common/num.h"
+#include "common/urlenc.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void kv_init(struct kv *k)
+{
+    *k = (struct kv)KV_ZERO;
+}
+
+void kv_reset(struct kv *k)
+{
+    for (size_t i = 0; i < k->n_chunks; i++)
+        free(k->chunks[i]);
+    k->n_chunks = 0;
+    k->n = 0;
+}
+
+void kv_fini(struct kv *k)
+{
+    kv_reset(k);
+    free(k->items);
+    free(k->chunks);
+    kv_init(k);
+}
+
+static char *keep(struct kv *k, char *memory)
+{
+    k->chunks = mem_grow(k->chunks, k->n_chunks, &k->cap_chunks, sizeof(*k->chunks));
+    return k->chunks[k->n_chunks++] = memory;
+}
+
+static void push(struct kv *k, struct span name, struct span value)
+{
+    k->items = mem_grow(k->items, k->n, &k->cap, sizeof(*k->items));
+    k->items[k->n++] = (struct kv_item){name, value};
+}
+
+static struct kv_item *find_item(struct kv *k, struct span name)
+{
+    for (size_t i = 0; i < k->n; i++) {
+        if (span_eq(k->items[i].name, name))
+            return &k->items[i];
+    }
+    return NULL;
+}
+
+static void join(struct kv *k, struct kv_item *item, struct span more)
+{
+    struct span old = item->value;
+    size_t gap = num_perl_true(old) ? 1 : 0;
+    char *memory = keep(k, mem_alloc(old.len + gap + more.len + 1));
+    if (old.len != 0)
+        memcpy(memory, old.ptr, old.len);
+    if (gap != 0)
+        memory[old.len] = '\0';
+    memcpy(memory + old.len + gap, more.ptr, more.len);
+    size_t len = old.len + gap + more.len;
+    memory[len] = '\0';
+    item->value = span_make(memory, len);
+}
+
+static void parse_part(struct kv *k, char *name, size_t len)
+{
+    char *equals = memchr(name, '=', len);
+    size_t name_len = equals != NULL ? (size_t)(equals - name) : len;
+    char *value = equals != NULL ? equals + 1 : name + len; /* without '=': the NUL behind the name serves both */
+    size_t value_len = equals != NULL ? len - name_len - 1 : 0;
+    char *second = value_len != 0 ? memchr(value, '=', value_len) : NULL;
+    if (second != NULL)
+        value_len = (size_t)(second - value);
+    /* The bytes behind name and value are '=', '&' or the end of the copy: room for a NUL. */
+    value_len = urlenc_decode_inplace(value, value_len);
+    value[value_len] = '\0';
+    name_len = urlenc_decode_inplace(name, name_len);
+    name[name_len] = '\0';
+    struct kv_item *before = find_item(k, span_make(name, name_len));
+    if (before != NULL)
+        join(k, before, span_make(value, value_len));
+    else
+        push(k, span_make(name, name_len), span_make(value, value_len));
+}
+
+void kv_parse(struct kv *k, struct span args)
+{
+    if (args.len == 0)
+        return;
+    char *copy = keep(k, mem_strndup(args.ptr, args.len));
+    struct span rest = span_make(copy, args.len), part;
+    while (span_split(&rest, '&', &part)) {
+        if (part.len != 0 && !span_is(part, "0"))
+            parse_part(k, copy + (part.ptr - copy), part.len);
+    }
+}
+
+void kv_add(struct kv *k, const char *name, struct span value)
+{
+    size_t name_len = strlen(name);
+    char *memory = keep(k, mem_alloc(name_len + value.len + 2));
+    memcpy(memory, name, name_len + 1);
+    if (value.len != 0)
+        memcpy(memory + name_len + 1, value.ptr, value.len);
+    memory[name_len + 1 + value.len] = '\0';
+    push(k, span_make(memory, name_len), span_make(memory + name_len + 1, value.len));
+}
+
+void kv_add_str(struct kv *k, const char *name, const char *value)
+{
+    kv_add(k, name, span_of(value));
+}
+
+void kv_add_u64(struct kv *k, const char *name, uint64_t value)
+{
+    kv_addf(k, name, "%" PRIu64, value);
+}
+
+void kv_add_i64(struct kv *k, const char *name, int64_t value)
+{
+    kv_addf(k, name, "%" PRId64, value);
+}
+
+void kv_addf(struct kv *k, const char *name, const char *fmt, ...)
+{
+    struct buf b = BUF_ZERO;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&b, fmt, ap);
+    va_end(ap);
+    kv_add(k, name, buf_as_span(&b));
+    buf_fini(&b);
+}
+
+const struct span *kv_find(const struct kv *k, const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = k->n; i-- > 0;) {
+        const struct span *have = &k->items[i].name;
+        if (have->len == len && memcmp(have->ptr, name, len) == 0)
+            return &k->items[i].value;
+    }
+    return NULL;
+}
+
+const char *kv_str(const struct kv *k, const char *name, const char *fallback)
+{
+    const struct span *value = kv_find(k, name);
+    return value != NULL ? value->ptr : fallback;
+}
+
+uint64_t kv_u64(const struct kv *k, const char *name, uint64_t fallback)
+{
+    const struct span *value = kv_find(k, name);
+    uint64_t n = 0;
+    if (value == NULL || num_parse_u64(*value, 0, UINT64_MAX, &n) != MOG_OK)
+        return fallback;
+    return n;
+}
+
+void kv_format(const struct kv *k, struct buf *out)
+{
+    for (size_t i = 0; i < k->n; i++) {
+        if (i != 0)
+            buf_char(out, '&');
+        urlenc_encode(out, k->items[i].name);
+        buf_char(out, '=');
+        urlenc_encode(out, k->items[i].value);
+    }
+}

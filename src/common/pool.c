@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* A resizable pool of threads over one queue. */
+#include "common/pool.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+struct item {
+    struct item *next;
+    void *value;
+};
+
+struct worker_thread {
+    struct worker_thread *next;
+    pthread_t id;
+    struct pool *pool;
+};
+
+/*
+ * Invariants, all under `lock`:
+ * 1. waiting is the length of the list from `first`.
+ * 2. running counts threads that have not decided to end; alive those that do not stand in `ended`, where they wait to
+ * be joined.
+ * 3. After `stopping` nothing is queued.
+ */
+struct pool {
+    struct pool_ops ops;
+    size_t limit;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct item *first, **last;
+    size_t waiting, wanted, running, alive, busy, idle;
+    struct worker_thread *ended;
+    bool stopping;
+    pthread_cond_t all_ended;
+};
+
+struct pool *pool_new(const struct pool_ops *ops, size_t limit)
+{
+    struct pool *p = mem_calloc(1, sizeof(*p));
+    p->ops = *ops;
+    p->limit = limit;
+    p->last = &p->first;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    pthread_cond_init(&p->all_ended, NULL);
+    return p;
+}
+
+/* Under the lock. */
+static void *take(struct pool *p)
+{
+    struct item *item = p->first;
+    p->first = item->next;
+    if (p->first == NULL)
+        p->last = &p->first;
+    p->waiting--;
+    void *value = item->value;
+    free(item);
+    return value;
+}
+
+static bool is_surplus(const struct pool *p)
+{
+    return p->stopping || p->running > p->wanted;
+}
+
+static void *run(void *arg)
+{
+    struct worker_thread *self = arg;
+    struct pool *p = self->pool;
+    log_set_context(p->ops.name);
+    pthread_setname_np(pthread_self(), p->ops.name);
+    void *worker = p->ops.worker_new != NULL ? p->ops.worker_new(p->ops.arg) : NULL;
+    pthread_mutex_lock(&p->lock);
+    while (!is_surplus(p)) {
+        if (p->waiting == 0) {
+            p->idle++;
+            pthread_cond_wait(&p->wake, &p->lock);
+            p->idle--;
+            continue;
+        }
+        void *value = take(p);
+        p->busy++;
+        pthread_mutex_unlock(&p->lock);
+        p->ops.work(worker, value);
+        pthread_mutex_lock(&p->lock);
+        p->busy--;
+    }
+    p->running--;
+    pthread_mutex_unlock(&p->lock);
+    if (p->ops.worker_free != NULL)
+        p->ops.worker_free(worker);
+    pthread_mutex_lock(&p->lock);
+    self->next = p->ended;
+    p->ended = self;
+    p->alive--;
+    /* A wake-up meant for us must not be lost with us. */
+    pthread_cond_signal(&p->wake);
+    pthread_cond_broadcast(&p->all_ended);
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+static void join_ended(struct worker_thread *list)
+{
+    while (list != NULL) {
+        struct worker_thread *next = list->next;
+        pthread_join(list->id, NULL);
+        free(list);
+        list = next;
+    }
+}
+
+/* Under the lock. False when the system has no more threads. */
+static bool start_one(struct pool *p)
+{
+    struct worker_thread *t = mem_calloc(1, sizeof(*t));
+    t->pool = p;
+    /* Signals belong to the main thread. */
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int rc = pthread_create(&t->id, NULL, run, t);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc != 0) {
+        free(t);
+        return false;
+    }
+    p->running++;
+    p->alive++;
+    return true;
+}
+
+void pool_resize(struct pool *p, size_t threads)
+{
+    pthread_mutex_lock(&p->lock);
+    p->wanted = threads;
+    while (!p->stopping && p->running < p->wanted) {
+        if (!start_one(p)) {
+            log_err("pool: cannot start a thread for %s, going on with %zu of %zu", p->ops.name, p->running, p->wanted);
+            break;
+        }
+    }
+    struct worker_thread *ended = p->ended;
+    p->ended = NULL;
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    join_ended(ended);
+}
+
+bool pool_submit(struct pool *p, void *value)
+{
+    struct item *item = mem_alloc(sizeof(*item));
+    *item = (struct item){NULL, value};
+    pthread_mutex_lock(&p->lock);
+    bool ok = !p->stopping && (p->limit == 0 || p->waiting < p->limit);
+    bool wake = false;
+    if (ok) {
+        *p->last = item;
+        p->last = &item->next;
+        p->waiting++;
+        wake = p->idle != 0;
+    }
+    if (wake)
+        pthread_cond_signal(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    if (!ok)
+        free(item);
+    return ok;
+}
+
+static size_t read_counter(struct pool *p, const size_t *counter)
+{
+    pthread_mutex_lock(&p->lock);
+    size_t n = *counter;
+    pthread_mutex_unlock(&p->lock);
+    return n;
+}
+
+size_t pool_wanted(struct pool *p)
+{
+    return read_counter(p, &p->wanted);
+}
+
+size_t pool_running(struct pool *p)
+{
+    return read_counter(p, &p->running);
+}
+
+size_t pool_busy(struct pool *p)
+{
+    return read_counter(p, &p->busy);
+}
+
+size_t pool_waiting(struct pool *p)
+{
+    return read_counter(p, &p->waiting);
+}
+
+size_t pool_cancel(struct pool *p, bool (*match)(void *arg, void *item), void *arg)
+{
+    struct item *cut = NULL;
+    size_t n = 0;
+    pthread_mutex_lock(&p->lock);
+    struct item **at = &p->first;
+    p->last = &p->first;
+    while (*at != NULL) {
+        struct item *item = *at;
+        if (match(arg, item->value)) {
+            *at = item->next;
+            item->next = cut;
+            cut = item;
+            p->waiting--;
+            n++;
+        } else {
+            at = &item->next;
+            p->last = at;
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    while (cut != NULL) {
+        struct item *next = cut->next;
+        if (p->ops.drop != NULL)
+            p->ops.drop(p->ops.arg, cut->value);
+        free(cut);
+        cut = next;
+    }
+    return n;
+}
+
+static bool match_any(void *arg, void *item)
+{
+    (void)arg;
+    (void)item;
+    return true;
+}
+
+void pool_stop(struct pool *p)
+{
+    if (p == NULL)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->stopping = true;
+    p->wanted = 0;
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    (void)pool_cancel(p, match_any, NULL);
+    pthread_mutex_lock(&p->lock);
+    while (p->alive != 0)
+        pthread_cond_wait(&p->all_ended, &p->lock);
+    struct worker_thread *ended = p->ended;
+    pthread_mutex_unlock(&p->lock);
+    join_ended(ended);
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->wake);
+    pthread_cond_destroy(&p->all_ended);
+    free(p);
+}

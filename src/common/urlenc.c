@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* The tracker's URL coding. */
+#include "common/urlenc.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static const char upper_digits[] = "0123456789ABCDEF";
+static const char lower_digits[] = "0123456789abcdef";
+
+static bool is_safe(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("_,-./\\:", c) != NULL);
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+void urlenc_encode(struct buf *out, struct span s)
+{
+    size_t i = 0;
+    while (i < s.len) {
+        size_t plain = i;
+        while (plain < s.len && is_safe((unsigned char)s.ptr[plain]))
+            plain++;
+        if (plain > i)
+            buf_append(out, s.ptr + i, plain - i);
+        i = plain;
+        if (i == s.len)
+            return;
+        unsigned char c = (unsigned char)s.ptr[i++];
+        if (c == ' ') {
+            buf_char(out, '+');
+        } else {
+            char code[3] = {'%', upper_digits[c >> 4], upper_digits[c & 15]};
+            buf_append(out, code, sizeof(code));
+        }
+    }
+}
+
+size_t urlenc_decode_inplace(char *data, size_t len)
+{
+    size_t to = 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = data[i];
+        if (c == '+') {
+            c = ' ';
+        } else if (c == '%' && i + 2 < len) {
+            int high = hex_value(data[i + 1]), low = hex_value(data[i + 2]);
+            if (high >= 0 && low >= 0) {
+                c = (char)(high * 16 + low);
+                i += 2;
+            }
+        }
+        data[to++] = c;
+    }
+    return to;
+}
+
+void urlenc_decode(struct buf *out, struct span s)
+{
+    size_t at = out->len;
+    buf_append(out, s.ptr, s.len);
+    if (out->overflowed)
+        return;
+    buf_truncate(out, at + urlenc_decode_inplace(out->data + at, s.len));
+}
+
+void urlenc_hex(struct buf *out, const void *data, size_t len)
+{
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < len; i++) {
+        char pair[2] = {lower_digits[bytes[i] >> 4], lower_digits[bytes[i] & 15]};
+        buf_append(out, pair, sizeof(pair));
+    }
+}
+
+enum mog_err urlenc_unhex(struct span s, uint8_t *out, size_t len)
+{
+    if (s.len != 2 * len)
+        return MOG_ESYNTAX;
+    for (size_t i = 0; i < len; i++) {
+        int high = hex_value(s.ptr[2 * i]), low = hex_value(s.ptr[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return MOG_ESYNTAX;
+        out[i] = (uint8_t)(high * 16 + low);
+    }
+    return MOG_OK;
+}
