@@ -35,6 +35,7 @@
     X(MOG_ESCHEMA, "wrong schema version")                                                                             \
     X(MOG_EUNSUPPORTED, "not supported")                                                                               \
     X(MOG_ECANCELED, "canceled")                                                                                       \
+    X(MOG_EREFUSED, "refused by the other end")                                                                        \
     X(MOG_EUSAGE, "usage error")
 
 enum mog_err {

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* A file that appears under its name only when it is complete. */
+#ifndef MOG_TOOLS_SAVEFILE_H
+#define MOG_TOOLS_SAVEFILE_H
+
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct savefile {
+    int fd; /* -1: none */
+    char *path, *temp;
+    bool direct;   /* written in place: a device, a pipe */
+    int sys_errno; /* of the last failed write */
+};
+
+/*
+ * Begin a temporary file beside `path`. What exists under the name and is no regular file is opened and written in
+ * place. MOG_EIO. savefile_fini in any case.
+ */
+MOG_MUSTCHECK enum mog_err savefile_init(struct savefile *s, const char *path, struct mog_fail *f);
+/* For a struct fetch_sink: append; begin again. `arg` is the struct savefile. */
+bool savefile_write(void *arg, const char *data, size_t len);
+bool savefile_restart(void *arg);
+/* Give it its name, with the mode that a new file would have (an existing file's mode is kept). MOG_EIO. */
+MOG_MUSTCHECK enum mog_err savefile_commit(struct savefile *s, struct mog_fail *f);
+/* Without a commit the temporary file goes away. */
+void savefile_fini(struct savefile *s);
+
+#endif
