@@ -17,8 +17,8 @@ import sys
 import tempfile
 import unittest
 
-from client import Client, TrackerError, http  # noqa: F401 (for the tests that use this module)
-from daemon import Daemon, program, run  # noqa: F401
+from client import Client, TrackerError, http, http_connection  # noqa: F401 (for the tests that use this module)
+from daemon import BIN, Daemon, program, run  # noqa: F401
 from database import open_database
 from waiting import DEADLINE, free_port, new_address, port_open, wait_until  # noqa: F401
 
