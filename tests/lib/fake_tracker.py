@@ -137,6 +137,7 @@ class FakeNode:
                 pass
 
             def begin(self):
+                self.path = self.requestline.split()[1]  # http.server makes a leading "//" single
                 with outer.lock:
                     outer.requests.append((self.command, self.path, dict(self.headers)))
                     key = (self.command, self.path) if (self.command, self.path) in outer.fail else self.command
