@@ -109,13 +109,14 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
-static void note_server(struct http_client *c, struct span line)
+/* Keep the value of the header `name` (with its colon) when `line` is that one. */
+static void note_header(struct span line, const char *name, char *out, size_t out_size)
 {
-    if (line.len < 7 || !span_is_nocase(span_make(line.ptr, 7), "server:"))
+    size_t len = strlen(name);
+    if (line.len < len || !span_is_nocase(span_make(line.ptr, len), name))
         return;
-    struct span value = span_trim(span_make(line.ptr + 7, line.len - 7));
-    (void)snprintf(c->answer->server, sizeof(c->answer->server), "%.*s", (int)(value.len > 60 ? 60 : value.len),
-                   value.ptr);
+    struct span value = span_trim(span_make(line.ptr + len, line.len - len));
+    (void)snprintf(out, out_size, "%.*s", (int)(value.len > 60 ? 60 : value.len), value.ptr);
 }
 
 static size_t on_header(char *data, size_t size, size_t n, void *arg)
@@ -123,7 +124,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
     struct http_client *c = arg;
     size_t len = size * n;
     c->moved_ms = clock_mono_ms();
-    note_server(c, span_make(data, len));
+    note_header(span_make(data, len), "server:", c->answer->server, sizeof(c->answer->server));
+    note_header(span_make(data, len), "last-modified:", c->answer->last_modified, sizeof(c->answer->last_modified));
     if (len > 2)
         return len;
     long status = 0;

@@ -54,6 +54,7 @@ struct http_answer {
     int64_t content_length; /* -1 when not told */
     uint64_t received;      /* body bytes */
     char server[64];        /* Server header */
+    char last_modified[64]; /* Last-Modified header; "" without */
     bool reused;            /* the connection had been used before */
 };
 
