@@ -152,7 +152,7 @@ struct store_debug {
 };
 void store_debug_free(struct store_debug *d);
 
-/* MOG_OK also for an unknown fid. 6 RT. */
+/* MOG_OK also for an unknown fid. 8 RT. */
 MOG_MUSTCHECK enum mog_err store_debug_read(struct store *st, uint64_t fid, struct store_debug *out);
 
 /* ---- locations (file_on) ---- */

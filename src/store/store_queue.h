@@ -20,7 +20,7 @@ enum { STORE_QUEUE_LEASE_S = 1000 };
  * that no tracker hands them out meanwhile. Rows come in random order, with their old nexttry.
  * On MySQL under the lock mfsd:<table> (waits up to 30 s), so the handle must hold no other lock.
  * A deadlock, or that lock not to be had, is MOG_OK with 0 rows: the next cycle comes soon.
- * MySQL: 4 RT when nothing is due, else 5 + one per 100 rows. Others: 1 when nothing is due.
+ * 1 RT when nothing is due, else 4 and one per 100 rows.
  */
 MOG_MUSTCHECK enum mog_err store_queue_claim(struct store *st, enum store_queue q, unsigned limit,
                                              struct store_queue_rows *out);

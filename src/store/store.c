@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/* The handle: connecting, running statements, transactions, and what to do when the connection is gone. */
+#include "store/store_run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "store/store_lock.h"
+
+enum { CONNECT_TIMEOUT_S = 5, WRITER_WAIT_S = 10, HEAD_MAX = 4, BULK_WIDTH_MAX = 4, HOSTNAME_CAP = 256 };
+
+unsigned store_patience_s(enum store_patience p)
+{
+    switch (p) {
+    case STORE_CLIENT:
+        return 25;
+    case STORE_BACKGROUND:
+        return 120;
+    case STORE_UNLIMITED:
+        return 0;
+    }
+    return 25;
+}
+
+enum mog_err store_env_new(const struct store_config *c, struct store_env **out, struct mog_fail *f)
+{
+    *out = NULL;
+    struct store_env *env = mem_calloc(1, sizeof *env);
+    enum mog_err e = sql_target_parse(&env->target, c->dsn, c->user, c->password, f);
+    if (e == MOG_OK && sql_driver_of(env->target.backend) == NULL)
+        e = fail_set(f, MOG_EUNSUPPORTED, "no driver for this database");
+    if (e != MOG_OK) {
+        sql_target_fini(&env->target);
+        free(env);
+        return e;
+    }
+    char hostname[HOSTNAME_CAP] = "localhost";
+    if (c->hostname == NULL && gethostname(hostname, sizeof hostname - 1) != 0)
+        hostname[0] = '\0';
+    env->hostname = mem_strdup(c->hostname != NULL ? c->hostname : hostname);
+    env->driver = sql_driver_of(env->target.backend);
+    env->row_locks = c->row_locks;
+    atomic_init(&env->alive, true);
+    atomic_init(&env->min_fid, 0);
+    pthread_mutex_init(&env->writer, NULL);
+    pthread_mutex_init(&env->mutex, NULL);
+    *out = env;
+    return MOG_OK;
+}
+
+void store_env_free(struct store_env *env)
+{
+    if (env == NULL)
+        return;
+    sql_target_fini(&env->target);
+    store_slave_list_free(env->slaves);
+    pthread_mutex_destroy(&env->writer);
+    pthread_mutex_destroy(&env->mutex);
+    free(env->hostname);
+    free(env->held);
+    free(env);
+}
+
+enum store_backend store_env_backend(const struct store_env *env)
+{
+    return env->target.backend;
+}
+
+void store_env_set_alive(struct store_env *env, bool alive)
+{
+    atomic_store(&env->alive, alive);
+}
+
+bool store_env_is_alive(const struct store_env *env)
+{
+    return atomic_load(&env->alive);
+}
+
+void store_env_set_min_fid(struct store_env *env, uint64_t fid)
+{
+    atomic_store(&env->min_fid, fid);
+}
+
+uint64_t store_env_min_fid(const struct store_env *env)
+{
+    return atomic_load(&env->min_fid);
+}
+
+struct store *store_new(struct store_env *env, enum store_patience patience)
+{
+    struct store *st = mem_calloc(1, sizeof *st);
+    st->env = env;
+    st->driver = env->driver;
+    st->patience = patience;
+    st->random = (uint32_t)clock_mono_us() ^ (uint32_t)(uintptr_t)st;
+    return st;
+}
+
+struct store *store_new_probing(struct store_env *env, enum store_patience patience)
+{
+    struct store *st = store_new(env, patience);
+    st->probing = true;
+    return st;
+}
+
+void store_free(struct store *st)
+{
+    if (st == NULL)
+        return;
+    if (st->tx_depth > 0)
+        store_rollback(st);
+    store_close(st);
+    sql_result_free(&st->result);
+    free(st);
+}
+
+struct store_env *store_env_of(struct store *st)
+{
+    return st->env;
+}
+
+enum store_backend store_backend(const struct store *st)
+{
+    return st->env->target.backend;
+}
+
+const struct mog_fail *store_failure(const struct store *st)
+{
+    return &st->fail;
+}
+
+uint64_t store_statements(const struct store *st)
+{
+    return st->statements;
+}
+
+uint64_t store_connects(const struct store *st)
+{
+    return st->connects;
+}
+
+bool store_is_in_transaction(const struct store *st)
+{
+    return st->tx_depth > 0;
+}
+
+uint32_t store_random(struct store *st, uint32_t below)
+{
+    st->random = st->random * 1664525U + 1013904223U;
+    return (uint32_t)(((uint64_t)st->random * below) >> 32);
+}
+
+/* ---- the writer's turn ---- */
+
+/* SQLite lets one write at a time; waiting in line here is fairer, and cheaper, than its sleeping and trying again. */
+static enum mog_err writer_enter(struct store *st)
+{
+    if (!st->driver->one_writer || st->has_writer)
+        return MOG_OK;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WRITER_WAIT_S;
+    if (pthread_mutex_timedlock(&st->env->writer, &until) != 0)
+        return store_fail(st, MOG_EDEADLOCK, "another thread has been writing for %d s", (int)WRITER_WAIT_S);
+    st->has_writer = true;
+    return MOG_OK;
+}
+
+static void writer_leave(struct store *st)
+{
+    if (!st->has_writer)
+        return;
+    st->has_writer = false;
+    pthread_mutex_unlock(&st->env->writer);
+}
+
+/* ---- connecting ---- */
+
+static void drop_connection(struct store *st)
+{
+    if (st->conn == NULL)
+        return;
+    st->driver->close(st->conn);
+    st->conn = NULL;
+    if (st->tx_depth > 0)
+        st->tx_is_doomed = true; /* the server rolls back; our caller has yet to hear of it */
+}
+
+void store_close(struct store *st)
+{
+    if (st->lock_name != NULL && st->conn != NULL && st->tx_depth == 0)
+        store_unlock(st); /* one that is a row would outlive the connection */
+    drop_connection(st);
+    writer_leave(st);
+    store_lock_forget(st);
+    store_slave_close_all(st);
+}
+
+enum mog_err store_open(struct store *st)
+{
+    if (st->conn != NULL)
+        return MOG_OK;
+    if (!st->probing && !store_env_is_alive(st->env))
+        return store_fail(st, MOG_EDBDOWN, "Failed to connect to database: known to be down");
+    struct sql_limits limits = {CONNECT_TIMEOUT_S, store_patience_s(st->patience)};
+    struct mog_fail why = {0};
+    enum mog_err e = st->driver->open(&st->env->target, &limits, &st->conn, &why);
+    if (e != MOG_OK) {
+        st->conn = NULL;
+        return store_fail(st, e == MOG_EUNSUPPORTED ? e : MOG_EDBDOWN, "Failed to connect to database: %s", why.text);
+    }
+    st->connects++;
+    return MOG_OK;
+}
+
+void store_set_patience(struct store *st, enum store_patience patience)
+{
+    if (st->patience == patience)
+        return;
+    st->patience = patience;
+    /* The limit is part of the connection. */
+    if (st->tx_depth == 0 && st->lock_name == NULL)
+        drop_connection(st);
+}
+
+/* A connection that broke while it held a lock: the work that the lock protected must stop. */
+static enum mog_err refuse_recovery(struct store *st)
+{
+    enum mog_err e = store_fail(st, MOG_EDBDOWN, "DB connection recovery unsafe, lock held: %s", st->lock_name);
+    store_lock_forget(st);
+    return e;
+}
+
+enum mog_err store_validate(struct store *st)
+{
+    st->unit_has_written = false;
+    bool is_gone = st->conn == NULL || st->conn->is_dead || !st->driver->is_alive(st->conn);
+    if (!is_gone)
+        return MOG_OK;
+    drop_connection(st);
+    if (st->lock_name != NULL)
+        return refuse_recovery(st);
+    if (st->tx_depth > 0)
+        return store_fail(st, MOG_EDBDOWN, "the connection was lost in a transaction");
+    return store_open(st);
+}
+
+enum mog_err store_ping(struct store *st)
+{
+    return STORE_RUN0(st, SQL_PING);
+}
+
+enum mog_err store_keys_are_bytes(struct store *st, bool *bytes)
+{
+    enum mog_err e = store_open(st);
+    *bytes = e == MOG_OK && st->conn->names_are_bytes;
+    return e;
+}
+
+enum mog_err store_now(struct store *st, int64_t *unix_s)
+{
+    enum mog_err e = STORE_RUN0(st, SQL_NOW);
+    *unix_s = e == MOG_OK ? sql_i64(&st->result, 0, 0) : 0;
+    return e;
+}
+
+/* ---- statements ---- */
+
+static enum mog_err run_once(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
+                             size_t n_args)
+{
+    enum mog_err e = store_open(st);
+    if (e != MOG_OK)
+        return e;
+    bool is_write = sql_kind[id] == SQL_KIND_WRITE;
+    bool takes_turn = is_write && st->tx_depth == 0;
+    if (takes_turn && (e = writer_enter(st)) != MOG_OK)
+        return e;
+    st->statements++;
+    if (is_write)
+        st->unit_has_written = true;
+    e = st->driver->run(st->conn, id, size, args, n_args, &st->result, &st->fail);
+    if (takes_turn)
+        writer_leave(st);
+    if (st->conn->is_dead)
+        drop_connection(st);
+    return e;
+}
+
+static enum mog_err run_sized(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
+                              size_t n_args)
+{
+    bool had_written = st->unit_has_written;
+    if (st->tx_is_doomed && sql_kind[id] != SQL_KIND_CONTROL)
+        return store_fail(st, MOG_EDBDOWN, "the connection was lost in a transaction");
+    if (st->conn == NULL && st->lock_name != NULL)
+        return refuse_recovery(st);
+    enum mog_err e = run_once(st, id, size, args, n_args);
+    /* All of this unit was reads, so it can be done again where the server came back. */
+    if (e == MOG_EDBDOWN && st->conn == NULL && !had_written && sql_kind[id] == SQL_KIND_READ && st->tx_depth == 0 &&
+        st->lock_name == NULL && store_open(st) == MOG_OK)
+        e = run_once(st, id, size, args, n_args);
+    for (int i = 1; e == MOG_EDEADLOCK && st->tx_depth == 0 && i < STORE_TRIES; i++)
+        e = run_once(st, id, size, args, n_args);
+    return e;
+}
+
+enum mog_err store_run(struct store *st, enum sql_stmt id, const struct sql_value *args, size_t n_args)
+{
+    return run_sized(st, id, 0, args, n_args);
+}
+
+/* The largest prepared size that is not more than half empty. */
+static size_t size_for(size_t n)
+{
+    size_t k = 0;
+    while (k + 1 < SQL_SIZES && n > sql_size[k])
+        k++;
+    return k;
+}
+
+enum mog_err store_run_bulk(struct store *st, const struct store_bulk *b, uint64_t *affected)
+{
+    struct sql_value args[HEAD_MAX + BULK_WIDTH_MAX * 100];
+    uint64_t sum = 0;
+    enum mog_err e = MOG_OK;
+    for (size_t i = 0; i < b->n_head; i++)
+        args[i] = b->head[i];
+    for (size_t done = 0; e == MOG_OK && done < b->n;) {
+        size_t k = size_for(b->n - done), slots = sql_size[k];
+        size_t n = b->n - done < slots ? b->n - done : slots;
+        for (size_t i = 0; i < slots; i++) /* the last row once more fills the rest: harmless in all these statements */
+            memcpy(&args[b->n_head + i * b->width], &b->rows[(done + (i < n ? i : n - 1)) * b->width],
+                   b->width * sizeof args[0]);
+        e = run_sized(st, b->id, k, args, b->n_head + slots * b->width);
+        if (e == MOG_OK) {
+            sum += st->result.affected;
+            if (b->each != NULL)
+                b->each(st, b->arg);
+        }
+        done += n;
+    }
+    if (affected != NULL)
+        *affected = sum;
+    return e;
+}
+
+enum mog_err store_run_fids(struct store *st, struct store_bulk *b, const uint64_t *fids, size_t n, uint64_t *affected)
+{
+    struct sql_value *rows = mem_calloc(n == 0 ? 1 : n, sizeof *rows);
+    for (size_t i = 0; i < n; i++)
+        rows[i] = sql_int(fids[i]);
+    b->rows = rows;
+    b->n = n;
+    b->width = 1;
+    enum mog_err e = store_run_bulk(st, b, affected);
+    free(rows);
+    b->rows = NULL;
+    return e;
+}
+
+/* ---- transactions ---- */
+
+enum mog_err store_begin(struct store *st)
+{
+    if (st->tx_depth > 0) {
+        st->tx_depth++;
+        return MOG_OK;
+    }
+    if (st->conn == NULL && st->lock_name != NULL)
+        return refuse_recovery(st);
+    enum mog_err e = store_open(st);
+    if (e == MOG_OK)
+        e = writer_enter(st);
+    for (int i = 0; e == MOG_OK && i < STORE_TRIES; i++) {
+        e = run_once(st, SQL_BEGIN, 0, NULL, 0);
+        if (e != MOG_EDEADLOCK)
+            break;
+        e = i + 1 < STORE_TRIES ? MOG_OK : e;
+    }
+    if (e != MOG_OK) {
+        writer_leave(st);
+        return e;
+    }
+    st->tx_depth = 1;
+    st->tx_is_doomed = false;
+    return MOG_OK;
+}
+
+enum mog_err store_commit(struct store *st)
+{
+    if (st->tx_depth > 1) {
+        st->tx_depth--;
+        return MOG_OK;
+    }
+    if (st->tx_depth == 0)
+        return store_fail(st, MOG_EINVAL, "commit without a transaction");
+    if (st->tx_is_doomed) {
+        bool was_lost = st->conn == NULL;
+        store_rollback(st);
+        return was_lost ? store_fail(st, MOG_EDBDOWN, "the connection was lost in a transaction")
+                        : store_fail(st, MOG_ECANCELED, "a part of the transaction was rolled back");
+    }
+    enum mog_err e = run_once(st, SQL_COMMIT, 0, NULL, 0);
+    if (e != MOG_OK) {
+        struct mog_fail why = st->fail;
+        store_rollback(st);
+        st->fail = why;
+        return e;
+    }
+    st->tx_depth = 0;
+    writer_leave(st);
+    return MOG_OK;
+}
+
+void store_rollback(struct store *st)
+{
+    if (st->tx_depth == 0)
+        return;
+    if (st->tx_depth > 1) {
+        st->tx_depth--;
+        st->tx_is_doomed = true;
+        return;
+    }
+    struct mog_fail why = st->fail;
+    if (st->conn != NULL && run_once(st, SQL_ROLLBACK, 0, NULL, 0) != MOG_OK && st->conn != NULL &&
+        st->driver->one_writer == false)
+        drop_connection(st); /* whatever state it is in, the server ends it with the connection */
+    st->fail = why;
+    st->tx_depth = 0;
+    st->tx_is_doomed = false;
+    writer_leave(st);
+}
+
+enum mog_err store_transact(struct store *st, store_tx_fn fn, void *arg)
+{
+    bool is_outermost = st->tx_depth == 0;
+    enum mog_err e = MOG_EDEADLOCK;
+    for (int i = 0; e == MOG_EDEADLOCK && i < (is_outermost ? STORE_TRIES : 1); i++) {
+        e = store_begin(st);
+        if (e != MOG_OK)
+            return e;
+        e = fn(st, arg);
+        if (e == MOG_OK)
+            e = store_commit(st);
+        else
+            store_rollback(st);
+    }
+    return e;
+}
+
+/* ---- checks ---- */
+
+enum mog_err store_check_len(struct store *st, const char *what, size_t len, size_t max)
+{
+    return len <= max ? MOG_OK : store_fail(st, MOG_ETOOLONG, "%s has %zu bytes, more than %zu", what, len, max);
+}
+
+enum mog_err store_check_fid(struct store *st, uint64_t fid)
+{
+    if (fid >= 1 && fid <= INT64_MAX)
+        return MOG_OK;
+    return store_fail(st, MOG_ERANGE, "fid %llu is out of range", (unsigned long long)fid);
+}

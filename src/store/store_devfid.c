@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* Locations: which fid is on which device. */
+#include "store/store_file.h"
+
+#include <stdlib.h>
+
+#include "common/mem.h"
+#include "store/store_run.h"
+
+enum { DEVID_MAX = 16777215, REAP_CHUNK = 100 };
+
+struct devfid_job {
+    uint64_t fid;
+    uint32_t devid;
+    bool is_removal, did_change;
+    bool recount;
+    const struct store_checksum *checksum;
+};
+
+static enum mog_err devfid_write(struct store *st, void *arg)
+{
+    struct devfid_job *j = arg;
+    enum mog_err e =
+        STORE_RUN(st, j->is_removal ? SQL_DEVFID_REMOVE : SQL_DEVFID_ADD, sql_int(j->fid), sql_int(j->devid));
+    j->did_change = e == MOG_OK && st->result.affected > 0;
+    if (e == MOG_OK && j->recount)
+        e = store_file_recount(st, j->fid);
+    if (e == MOG_OK && j->checksum != NULL)
+        e = store_checksum_set(st, j->fid, j->checksum);
+    return e;
+}
+
+static enum mog_err devfid_change(struct store *st, struct devfid_job *j)
+{
+    enum mog_err e = store_check_fid(st, j->fid);
+    if (e == MOG_OK && (j->devid == 0 || j->devid > DEVID_MAX))
+        e = store_fail(st, MOG_ERANGE, "device id %u is out of range", (unsigned)j->devid);
+    if (e != MOG_OK)
+        return e;
+    return j->recount || j->checksum != NULL ? store_transact(st, devfid_write, j) : devfid_write(st, j);
+}
+
+enum mog_err store_devfid_add(struct store *st, uint64_t fid, uint32_t devid, bool recount, bool *added)
+{
+    struct devfid_job j = {.fid = fid, .devid = devid, .recount = recount};
+    enum mog_err e = devfid_change(st, &j);
+    if (added != NULL)
+        *added = e == MOG_OK && j.did_change;
+    return e;
+}
+
+enum mog_err store_devfid_add_replica(struct store *st, const struct store_replica *r)
+{
+    struct devfid_job j = {.fid = r->fid, .devid = r->devid, .recount = r->recount, .checksum = r->checksum};
+    return devfid_change(st, &j);
+}
+
+enum mog_err store_devfid_remove(struct store *st, uint64_t fid, uint32_t devid, bool recount, bool *removed)
+{
+    struct devfid_job j = {.fid = fid, .devid = devid, .recount = recount, .is_removal = true};
+    enum mog_err e = devfid_change(st, &j);
+    if (removed != NULL)
+        *removed = e == MOG_OK && j.did_change;
+    return e;
+}
+
+enum mog_err store_devfid_remove_many(struct store *st, uint64_t fid, const uint32_t *devids, size_t n)
+{
+    struct sql_value head = sql_int(fid);
+    struct sql_value *rows = mem_calloc(n + 1, sizeof *rows);
+    for (size_t i = 0; i < n; i++)
+        rows[i] = sql_int(devids[i]);
+    struct store_bulk b = {.id = SQL_DEVFID_REMOVE_MANY, .head = &head, .n_head = 1, .rows = rows, .width = 1, .n = n};
+    enum mog_err e = store_run_bulk(st, &b, NULL);
+    free(rows);
+    return e;
+}
+
+enum mog_err store_devfid_list(struct store *st, uint64_t fid, struct store_devids *out)
+{
+    *out = (struct store_devids){NULL, 0};
+    enum mog_err e = STORE_RUN(st, SQL_DEVFID_LIST, sql_int(fid > INT64_MAX ? 0 : fid));
+    if (e == MOG_OK)
+        store_devids_cells(out, &st->result, 0);
+    return e;
+}
+
+static void add_devfids(struct store *st, void *arg)
+{
+    struct store_devfids *out = arg;
+    const struct sql_result *r = &st->result;
+    out->rows = mem_realloc(out->rows, out->n + r->n_rows + 1, sizeof out->rows[0]);
+    for (size_t i = 0; i < r->n_rows; i++)
+        out->rows[out->n++] = (struct store_devfid){sql_u64(r, i, 0), sql_u32(r, i, 1)};
+}
+
+static int compare_devfids(const void *a, const void *b)
+{
+    const struct store_devfid *x = a, *y = b;
+    if (x->fid != y->fid)
+        return x->fid < y->fid ? -1 : 1;
+    return (x->devid > y->devid) - (x->devid < y->devid);
+}
+
+enum mog_err store_devfid_list_many(struct store *st, const uint64_t *fids, size_t n, struct store_devfids *out)
+{
+    *out = (struct store_devfids){NULL, 0};
+    struct store_bulk b = {.id = SQL_DEVFID_LIST_MANY, .each = add_devfids, .arg = out};
+    enum mog_err e = store_run_fids(st, &b, fids, n, NULL);
+    if (e != MOG_OK)
+        store_devfids_free(out);
+    else if (out->n > 0)
+        qsort(out->rows, out->n, sizeof out->rows[0], compare_devfids);
+    return e;
+}
+
+enum mog_err store_devfid_on_device(struct store *st, uint32_t devid, unsigned limit, struct store_fids *out)
+{
+    *out = (struct store_fids){NULL, 0};
+    enum mog_err e = STORE_RUN(st, SQL_DEVFID_ON_DEVICE, sql_int(devid), sql_int(limit));
+    if (e == MOG_OK)
+        store_fids_cells(out, &st->result);
+    return e;
+}
+
+enum mog_err store_devfid_chunk(struct store *st, uint32_t devid, bool newest_first, uint64_t from, unsigned limit,
+                                struct store_fids *out)
+{
+    *out = (struct store_fids){NULL, 0};
+    enum mog_err e;
+    if (newest_first && from == 0)
+        e = STORE_RUN(st, SQL_DEVFID_NEWEST, sql_int(devid), sql_int(limit));
+    else
+        e = STORE_RUN(st, newest_first ? SQL_DEVFID_NEWEST_FROM : SQL_DEVFID_OLDEST, sql_int(devid), sql_int(from),
+                      sql_int(limit));
+    if (e == MOG_OK)
+        store_fids_cells(out, &st->result);
+    return e;
+}
+
+struct reap_job {
+    uint32_t devid;
+    const uint64_t *fids;
+    size_t n;
+    int64_t delay_s;
+};
+
+/* Queue first, then forget: in this order also for those who read in between. */
+static enum mog_err reap_chunk(struct store *st, void *arg)
+{
+    const struct reap_job *j = arg;
+    struct sql_value rows[REAP_CHUNK * 2], devid = sql_int(j->devid);
+    for (size_t i = 0; i < j->n; i++) {
+        rows[2 * i] = sql_int(j->fids[i]);
+        rows[2 * i + 1] = sql_int((uint64_t)j->delay_s);
+    }
+    struct store_bulk queue = {.id = SQL_REPLICATE_ADD_MANY, .rows = rows, .width = 2, .n = j->n};
+    struct store_bulk forget = {.id = SQL_DEVFID_REAP, .head = &devid, .n_head = 1};
+    enum mog_err e = store_run_bulk(st, &queue, NULL);
+    return e == MOG_OK ? store_run_fids(st, &forget, j->fids, j->n, NULL) : e;
+}
+
+enum mog_err store_devfid_reap(struct store *st, uint32_t devid, const uint64_t *fids, size_t n, int64_t delay_s)
+{
+    enum mog_err e = MOG_OK;
+    for (size_t done = 0; e == MOG_OK && done < n; done += REAP_CHUNK) {
+        struct reap_job j = {devid, fids + done, n - done < REAP_CHUNK ? n - done : REAP_CHUNK, delay_s};
+        e = store_transact(st, reap_chunk, &j);
+    }
+    return e;
+}

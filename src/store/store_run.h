@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside of the store: how an operation runs its statements. */
+#ifndef MOG_STORE_STORE_RUN_H
+#define MOG_STORE_STORE_RUN_H
+
+#include "store/sql.h"
+#include "store/store.h"
+#include "store/store_row.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/clock.h"
+
+enum { STORE_TRIES = 3 };
+
+struct store_slave_list; /* store_slave.c */
+struct store_slaves_of;
+
+/* 1: `held` and `n_held` are guarded by `mutex`. 2: `slaves` too. 3: the rest is set before threads start, or atomic.
+ */
+struct store_env {
+    struct sql_target target;
+    const struct sql_driver *driver;
+    char *hostname;
+    bool row_locks;
+    atomic_bool alive;
+    _Atomic uint64_t min_fid;
+    pthread_mutex_t writer; /* held by the one that writes, when the driver has one_writer */
+    pthread_mutex_t mutex;
+    uint32_t *held; /* ids of locks that are rows and belong to a handle of this process */
+    size_t n_held, cap_held;
+    struct store_slave_list *slaves;
+};
+
+struct store {
+    struct store_env *env;
+    const struct sql_driver *driver;
+    struct sql_conn *conn;
+    enum store_patience patience;
+    bool probing;
+    bool unit_has_written; /* since store_validate(): a lost connection is not papered over any more */
+    bool has_writer;       /* env->writer is ours */
+    unsigned tx_depth;
+    bool tx_is_doomed;
+    char *lock_name; /* NULL: none held */
+    uint32_t lock_id;
+    uint64_t statements, connects;
+    uint32_t random; /* state of store_random() */
+    struct mog_fail fail;
+    struct sql_result result; /* of the latest statement */
+    struct store_slaves_of *slaves;
+};
+
+/* Values for arguments. */
+#define SQL_ARG_NULL                                                                                                   \
+    (struct sql_value)                                                                                                 \
+    {                                                                                                                  \
+        .kind = SQL_NULL                                                                                               \
+    }
+static inline struct sql_value sql_int(uint64_t i)
+{
+    return (struct sql_value){.kind = SQL_INT, .i = (int64_t)i};
+}
+static inline struct sql_value sql_int_or_null(uint64_t i)
+{
+    return i == 0 ? SQL_ARG_NULL : sql_int(i);
+}
+static inline struct sql_value sql_text(struct span s)
+{
+    return (struct sql_value){.kind = SQL_TEXT, .text = s};
+}
+static inline struct sql_value sql_str(const char *s)
+{
+    return s == NULL ? SQL_ARG_NULL : sql_text(span_of(s));
+}
+static inline struct sql_value sql_name_of(struct span s)
+{
+    return (struct sql_value){.kind = SQL_NAME, .text = s};
+}
+static inline struct sql_value sql_blob(const void *data, size_t len)
+{
+    return (struct sql_value){.kind = SQL_BLOB, .text = {data, len}};
+}
+
+/*
+ * Run one statement on the master; the rows are in st->result until the next one. Connects when needed; a deadlock of
+ * a statement that is no part of a transaction is tried again. `...` are struct sql_value.
+ */
+MOG_MUSTCHECK enum mog_err store_run(struct store *st, enum sql_stmt id, const struct sql_value *args, size_t n_args);
+#define STORE_RUN(st, id, ...)                                                                                         \
+    store_run(st, id, (const struct sql_value[]){__VA_ARGS__},                                                         \
+              sizeof((const struct sql_value[]){__VA_ARGS__}) / sizeof(struct sql_value))
+#define STORE_RUN0(st, id) store_run(st, id, NULL, 0)
+
+/*
+ * Run a statement with braces over `n` rows of `width` values each, behind the `n_head` values of `head` (at most 4),
+ * in blocks of up to 100. `each` (may be NULL) sees st->result after every block; `affected` (may be NULL) is the sum.
+ */
+struct store_bulk {
+    enum sql_stmt id;
+    const struct sql_value *head;
+    size_t n_head;
+    const struct sql_value *rows;
+    size_t width, n;
+    void (*each)(struct store *st, void *arg);
+    void *arg;
+};
+MOG_MUSTCHECK enum mog_err store_run_bulk(struct store *st, const struct store_bulk *b, uint64_t *affected);
+
+/* The same for a column of fids. */
+MOG_MUSTCHECK enum mog_err store_run_fids(struct store *st, struct store_bulk *b, const uint64_t *fids, size_t n,
+                                          uint64_t *affected);
+
+/* Run `fn` in a transaction: again after a deadlock when it is the outermost. An error of `fn` rolls back. */
+typedef enum mog_err (*store_tx_fn)(struct store *st, void *arg);
+MOG_MUSTCHECK enum mog_err store_transact(struct store *st, store_tx_fn fn, void *arg);
+
+/* Fill st->fail and return `code`. */
+#define store_fail(st, code, ...) fail_set(&(st)->fail, code, __VA_ARGS__)
+
+/* A number below `below` (not 0). */
+uint32_t store_random(struct store *st, uint32_t below);
+
+/* MOG_ETOOLONG, told what it is ("key"). */
+MOG_MUSTCHECK enum mog_err store_check_len(struct store *st, const char *what, size_t len, size_t max);
+/* MOG_ERANGE unless 1 <= fid <= INT64_MAX. */
+MOG_MUSTCHECK enum mog_err store_check_fid(struct store *st, uint64_t fid);
+
+/* Copies out of a result. */
+struct store_bytes store_bytes_cell(const struct sql_result *r, size_t row, size_t col);
+char *store_str_cell(const struct sql_result *r, size_t row, size_t col); /* NULL for NULL */
+void store_word_cell(char *out, size_t size, const struct sql_result *r, size_t row, size_t col);
+void store_file_cells(struct store_file *f, const struct sql_result *r, size_t row, size_t col);         /* 6 columns */
+void store_tempfile_cells(struct store_tempfile *t, const struct sql_result *r, size_t row, size_t col); /* 6 columns */
+void store_checksum_cells(struct store_checksum *c, const struct sql_result *r, size_t row, size_t col); /* 2 */
+void store_fids_cells(struct store_fids *l, const struct sql_result *r);                 /* column 0 of all rows */
+void store_devids_cells(struct store_devids *l, const struct sql_result *r, size_t col); /* ascending, NULLs left out */
+
+/* store_slave.c: run a read on a slave. MOG_ENOTFOUND: there is none (use the master). */
+MOG_MUSTCHECK enum mog_err store_slave_run(struct store *st, enum sql_stmt id, const struct sql_value *args,
+                                           size_t n_args);
+void store_slave_close_all(struct store *st);
+void store_slave_list_free(struct store_slave_list *l);
+
+/* store_lock.c: forget a lock that went with its connection. */
+void store_lock_forget(struct store *st);
+
+/* The seconds of a patience; 0: none. */
+unsigned store_patience_s(enum store_patience p);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Uploads: from the fid of create_open to the file of create_close, or to deletion. */
+#include "store/store_file.h"
+
+#include <string.h>
+
+#include "store/store_queue.h"
+#include "store/store_run.h"
+
+enum { ALLOCATE_TRIES = 10, DMID_MAX = 65535, CLASSID_MAX = 255, TEMPFILE_WIDTH = 6, FILE_WIDTH = 6 };
+
+void store_upload_free(struct store_upload *u)
+{
+    store_tempfile_fini(&u->temp);
+    store_file_fini(&u->old);
+    *u = (struct store_upload){0};
+}
+
+/* ---- create_open ---- */
+
+static enum mog_err check_open(struct store *st, const struct store_file_open *o)
+{
+    enum mog_err e = store_check_len(st, "key", o->key.len, STORE_NAME_MAX);
+    if (e == MOG_OK && o->devids != NULL)
+        e = store_check_len(st, "devids", strlen(o->devids), STORE_DEVIDS_MAX);
+    if (e == MOG_OK && (o->dmid > DMID_MAX || o->classid > CLASSID_MAX))
+        e = store_fail(st, MOG_ERANGE, "domain or class id is out of range");
+    return e;
+}
+
+/* Register under a new number; `is_used`: a file has it already. */
+static enum mog_err insert_next(struct store *st, const struct store_file_open *o, uint64_t *fid, bool *is_used)
+{
+    const struct sql_value args[] = {sql_int(o->dmid), sql_name_of(o->key), sql_int(o->classid), sql_str(o->devids)};
+    enum mog_err e = store_open(st);
+    if (e != MOG_OK)
+        return e;
+    if (st->conn->can_return) {
+        e = store_run(st, SQL_TEMPFILE_INSERT, args, 4);
+        *fid = sql_u64(&st->result, 0, 0);
+        *is_used = sql_i64(&st->result, 0, 1) != 0;
+        return e;
+    }
+    e = store_run(st, SQL_TEMPFILE_INSERT_PLAIN, args, 4);
+    if (e != MOG_OK)
+        return e;
+    *fid = st->result.insert_id;
+    e = STORE_RUN(st, SQL_TEMPFILE_FID_USED, sql_int(*fid));
+    *is_used = st->result.n_rows > 0;
+    return e;
+}
+
+/* The counter has been set back (by a restart of an old server): move it above all that is in use. */
+static enum mog_err move_counter(struct store *st, uint64_t used_fid)
+{
+    uint64_t top, min_fid = store_env_min_fid(st->env);
+    enum mog_err e = store_file_max_fid(st, &top);
+    if (e != MOG_OK)
+        return e;
+    top = top > min_fid ? top : min_fid;
+    bool was_inserted = false;
+    if (top > used_fid) {
+        e = STORE_RUN(st, SQL_TEMPFILE_SEED, sql_int(top));
+        was_inserted = e == MOG_OK && store_backend(st) != STORE_PGSQL && st->result.affected > 0;
+    }
+    if (e == MOG_OK && was_inserted)
+        e = STORE_RUN(st, SQL_TEMPFILE_DELETE, sql_int(top));
+    if (e == MOG_OK)
+        e = STORE_RUN(st, SQL_TEMPFILE_DELETE, sql_int(used_fid));
+    return e;
+}
+
+static enum mog_err allocate(struct store *st, const struct store_file_open *o, uint64_t *fid)
+{
+    for (int i = 0; i < ALLOCATE_TRIES; i++) {
+        bool is_used = false;
+        enum mog_err e = insert_next(st, o, fid, &is_used);
+        if (e != MOG_OK)
+            return e;
+        if (!is_used && *fid > store_env_min_fid(st->env))
+            return MOG_OK;
+        e = move_counter(st, *fid);
+        if (e != MOG_OK)
+            return e;
+    }
+    return store_fail(st, MOG_EDB, "no free fid after %d tries", (int)ALLOCATE_TRIES);
+}
+
+static enum mog_err open_explicit(struct store *st, void *arg)
+{
+    const struct store_file_open *o = arg;
+    enum mog_err e = STORE_RUN(st, SQL_TEMPFILE_INSERT_FID, sql_int(o->dmid), sql_name_of(o->key), sql_int(o->classid),
+                               sql_str(o->devids), sql_int(o->fid));
+    if (e == MOG_OK)
+        e = STORE_RUN(st, SQL_TEMPFILE_FID_USED, sql_int(o->fid));
+    if (e == MOG_OK && st->result.n_rows > 0)
+        e = store_fail(st, MOG_EEXISTS, "a file has this fid");
+    /* Elsewhere the insert itself has moved the counter. */
+    if (e == MOG_OK && store_backend(st) == STORE_PGSQL)
+        e = STORE_RUN(st, SQL_TEMPFILE_SEED, sql_int(o->fid));
+    return e;
+}
+
+enum mog_err store_file_open(struct store *st, const struct store_file_open *o, uint64_t *fid)
+{
+    *fid = 0;
+    enum mog_err e = check_open(st, o);
+    if (e != MOG_OK)
+        return e;
+    if (o->fid == 0) {
+        uint64_t got = 0;
+        e = allocate(st, o, &got);
+        *fid = e == MOG_OK ? got : 0;
+        return e;
+    }
+    e = store_check_fid(st, o->fid);
+    if (e == MOG_OK && o->fid <= store_env_min_fid(st->env))
+        e = store_fail(st, MOG_EEXISTS, "the fid is below those in use");
+    struct store_file_open copy = *o;
+    if (e == MOG_OK)
+        e = store_transact(st, open_explicit, &copy);
+    if (e == MOG_OK)
+        *fid = o->fid;
+    return e;
+}
+
+/* ---- create_close ---- */
+
+enum mog_err store_upload_read(struct store *st, uint64_t fid, uint32_t devid, uint32_t dmid, struct span key,
+                               struct store_upload *out)
+{
+    *out = (struct store_upload){0};
+    enum mog_err e = store_check_fid(st, fid);
+    if (e == MOG_OK)
+        e = STORE_RUN(st, SQL_UPLOAD_READ, sql_int(fid), sql_int(dmid), sql_name_of(key), sql_int(devid));
+    if (e != MOG_OK)
+        return e;
+    const struct sql_result *r = &st->result;
+    if (!sql_is_null(r, 0, 0)) {
+        out->is_open = true;
+        store_tempfile_cells(&out->temp, r, 0, 0);
+    }
+    if (!sql_is_null(r, 0, TEMPFILE_WIDTH)) {
+        out->has_old = true;
+        store_file_cells(&out->old, r, 0, TEMPFILE_WIDTH);
+        out->old_on_device = !sql_is_null(r, 0, TEMPFILE_WIDTH + FILE_WIDTH);
+        store_checksum_cells(&out->old_checksum, r, 0, TEMPFILE_WIDTH + FILE_WIDTH + 1);
+    }
+    return MOG_OK;
+}
+
+struct close_job {
+    const struct store_file_close *c;
+    uint64_t replaced;
+};
+
+/* Insert the file row; `is_taken`: fid or key has one already. */
+static enum mog_err insert_file(struct store *st, const struct store_file_close *c, bool *is_taken)
+{
+    enum mog_err e = STORE_RUN(st, SQL_FILE_INSERT, sql_int(c->fid), sql_int(c->dmid), sql_name_of(c->key),
+                               sql_int(c->length), sql_int(c->classid));
+    *is_taken = e == MOG_EEXISTS || (e == MOG_OK && st->result.affected == 0);
+    return e == MOG_EEXISTS ? MOG_OK : e;
+}
+
+/* Remove what the key has now, and queue it for deletion. */
+static enum mog_err replace_old(struct store *st, struct close_job *j)
+{
+    const struct store_file_close *c = j->c;
+    enum mog_err e = STORE_RUN(st, SQL_FILE_LOCK_KEY, sql_int(c->dmid), sql_name_of(c->key));
+    if (e != MOG_OK || st->result.n_rows == 0)
+        return e;
+    uint64_t old = sql_u64(&st->result, 0, 0);
+    if (old == c->fid)
+        return store_fail(st, MOG_EEXISTS, "the upload is a file already");
+    j->replaced = old;
+    e = store_delete_add(st, &old, 1, 0);
+    return e == MOG_OK ? STORE_RUN(st, SQL_FILE_DELETE, sql_int(old)) : e;
+}
+
+/*
+ * A new key is inserted without looking first: locking a key that does not exist would lock the gap around it, and
+ * uploads of neighbouring keys would deadlock.
+ */
+static enum mog_err put_file(struct store *st, struct close_job *j)
+{
+    bool is_taken = true;
+    enum mog_err e = MOG_OK;
+    if (j->c->old_fid == 0) {
+        e = insert_file(st, j->c, &is_taken);
+        if (e != MOG_OK || !is_taken)
+            return e;
+    }
+    e = replace_old(st, j);
+    if (e == MOG_OK)
+        e = insert_file(st, j->c, &is_taken);
+    if (e == MOG_OK && is_taken)
+        e = store_fail(st, MOG_EEXISTS, "a file has this fid");
+    return e;
+}
+
+static enum mog_err take_tempfile(struct store *st, uint64_t fid)
+{
+    enum mog_err e = STORE_RUN(st, SQL_TEMPFILE_DELETE, sql_int(fid));
+    if (e == MOG_OK && st->result.affected == 0)
+        e = store_fail(st, MOG_ENOTFOUND, "no such upload");
+    return e;
+}
+
+static enum mog_err close_upload(struct store *st, void *arg)
+{
+    struct close_job *j = arg;
+    const struct store_file_close *c = j->c;
+    j->replaced = 0;
+    enum mog_err e = take_tempfile(st, c->fid);
+    if (e == MOG_OK)
+        e = put_file(st, j);
+    if (e == MOG_OK)
+        e = STORE_RUN(st, SQL_DEVFID_ADD, sql_int(c->fid), sql_int(c->devid));
+    if (e == MOG_OK && c->checksum != NULL)
+        e = store_checksum_set(st, c->fid, c->checksum);
+    if (e == MOG_OK)
+        e = store_replicate_add(st, c->fid, 0, 0);
+    return e;
+}
+
+enum mog_err store_file_close(struct store *st, const struct store_file_close *c, uint64_t *replaced)
+{
+    struct close_job j = {c, 0};
+    if (replaced != NULL)
+        *replaced = 0;
+    enum mog_err e = store_check_len(st, "key", c->key.len, STORE_NAME_MAX);
+    if (e == MOG_OK)
+        e = store_check_fid(st, c->fid);
+    if (e == MOG_OK && c->length > INT64_MAX)
+        e = store_fail(st, MOG_ERANGE, "length is out of range");
+    if (e == MOG_OK)
+        e = store_transact(st, close_upload, &j);
+    if (e == MOG_OK && replaced != NULL)
+        *replaced = j.replaced;
+    return e;
+}
+
+struct discard_job {
+    uint64_t fid;
+    uint32_t devid;
+};
+
+static enum mog_err discard_upload(struct store *st, void *arg)
+{
+    const struct discard_job *j = arg;
+    enum mog_err e = take_tempfile(st, j->fid);
+    if (e == MOG_OK)
+        e = STORE_RUN(st, SQL_DEVFID_ADD, sql_int(j->fid), sql_int(j->devid));
+    return e == MOG_OK ? store_delete_add(st, &j->fid, 1, 0) : e;
+}
+
+enum mog_err store_file_discard(struct store *st, uint64_t fid, uint32_t devid)
+{
+    struct discard_job j = {fid, devid};
+    enum mog_err e = store_check_fid(st, fid);
+    return e == MOG_OK ? store_transact(st, discard_upload, &j) : e;
+}
