@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of the pool of threads: all items run once, limits hold, sizes change, and stopping drops what waits. */
+#include "common/pool.h"
+
+#include "common/clock.h"
+#include "unit.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct state {
+    atomic_int made, freed, done, dropped, running, most;
+    atomic_bool hold; /* items wait while it is set */
+};
+
+static void *worker_new(void *arg)
+{
+    struct state *s = arg;
+    s->made++;
+    return s;
+}
+
+static void worker_free(void *worker)
+{
+    ((struct state *)worker)->freed++;
+}
+
+static void work(void *worker, void *item)
+{
+    (void)item;
+    struct state *s = worker;
+    int now = ++s->running;
+    int most = s->most;
+    while (now > most && !atomic_compare_exchange_weak(&s->most, &most, now))
+        continue;
+    while (s->hold)
+        clock_sleep_ms(1);
+    s->running--;
+    s->done++;
+}
+
+static void drop(void *arg, void *item)
+{
+    (void)item;
+    ((struct state *)arg)->dropped++;
+}
+
+static struct pool *make(struct state *s, size_t limit)
+{
+    struct pool_ops ops = {"test", worker_new, worker_free, work, drop, s};
+    return pool_new(&ops, limit);
+}
+
+#define WAIT_FOR(condition)                                                                                            \
+    do {                                                                                                               \
+        struct deadline by = deadline_in(30000);                                                                       \
+        while (!(condition) && !deadline_is_past(by))                                                                  \
+            clock_sleep_ms(1);                                                                                         \
+        ck_assert_msg(condition, "within 30 s: %s", #condition);                                                       \
+    } while (0)
+
+static void *item(size_t i)
+{
+    return (void *)(uintptr_t)(i + 1);
+}
+
+START_TEST(everything_runs_once)
+{
+    struct state s = {0};
+    struct pool *p = make(&s, 0);
+    pool_resize(p, 4);
+    for (size_t i = 0; i < 1000; i++)
+        ck_assert(pool_submit(p, item(i)));
+    WAIT_FOR(s.done == 1000);
+    ck_assert_int_le(s.most, 4);
+    pool_stop(p);
+    ck_assert_int_eq(s.done, 1000);
+    ck_assert_int_eq(s.dropped, 0);
+    ck_assert_int_eq(s.made, s.freed);
+}
+END_TEST
+
+START_TEST(a_limit)
+{
+    struct state s = {.hold = true};
+    struct pool *p = make(&s, 3);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert(pool_submit(p, item(i)));
+    ck_assert(!pool_submit(p, item(3)));
+    ck_assert_uint_eq(pool_waiting(p), 3);
+    pool_resize(p, 1);
+    WAIT_FOR(pool_busy(p) == 1);
+    ck_assert(pool_submit(p, item(4)));
+    s.hold = false;
+    WAIT_FOR(s.done == 4);
+    pool_stop(p);
+}
+END_TEST
+
+START_TEST(sizes)
+{
+    struct state s = {.hold = true};
+    struct pool *p = make(&s, 0);
+    pool_resize(p, 5);
+    ck_assert_uint_eq(pool_wanted(p), 5);
+    for (size_t i = 0; i < 5; i++)
+        ck_assert(pool_submit(p, item(i)));
+    WAIT_FOR(s.running == 5);
+    pool_resize(p, 2);
+    ck_assert_uint_eq(pool_wanted(p), 2);
+    s.hold = false;
+    WAIT_FOR(pool_running(p) == 2);
+    WAIT_FOR(s.done == 5);
+    pool_resize(p, 0);
+    WAIT_FOR(pool_running(p) == 0);
+    ck_assert(pool_submit(p, item(9)));
+    ck_assert_uint_eq(pool_waiting(p), 1);
+    pool_resize(p, 3);
+    WAIT_FOR(s.done == 6);
+    pool_stop(p);
+    ck_assert_int_eq(s.made, s.freed);
+}
+END_TEST
+
+START_TEST(stopping_drops_what_waits)
+{
+    struct state s = {.hold = true};
+    struct pool *p = make(&s, 0);
+    pool_resize(p, 1);
+    for (size_t i = 0; i < 10; i++)
+        ck_assert(pool_submit(p, item(i)));
+    WAIT_FOR(s.running == 1);
+    s.hold = false;
+    pool_stop(p);
+    ck_assert_int_eq(s.done + s.dropped, 10);
+    ck_assert_int_ge(s.done, 1);
+}
+END_TEST
+
+static bool is_odd(void *arg, void *one)
+{
+    (void)arg;
+    return (uintptr_t)one % 2 == 1;
+}
+
+START_TEST(cancelling)
+{
+    struct state s = {0};
+    struct pool *p = make(&s, 0);
+    for (size_t i = 0; i < 10; i++)
+        ck_assert(pool_submit(p, item(i)));
+    ck_assert_uint_eq(pool_cancel(p, is_odd, NULL), 5);
+    ck_assert_int_eq(s.dropped, 5);
+    ck_assert_uint_eq(pool_waiting(p), 5);
+    pool_resize(p, 1);
+    WAIT_FOR(s.done == 5);
+    pool_stop(p);
+}
+END_TEST
+
+UNIT_MAIN("pool", everything_runs_once, a_limit, sizes, stopping_drops_what_waits, cancelling)
