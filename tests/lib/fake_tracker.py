@@ -226,9 +226,81 @@ class FakeNode:
         self.close()
 
 
+class FakeCluster:
+    """A tracker with one domain "d" and a storage node, in memory: what is stored can be read, listed and deleted."""
+
+    def __init__(self, copies=2):
+        self.copies = copies
+        self.files = {}  # key -> (fid, class, length)
+        self.last_fid = 0
+        self.lock = threading.Lock()
+        self.node = FakeNode()
+        self.tracker = FakeTracker({
+            "create_open": self.create_open, "create_close": self.create_close, "get_paths": self.get_paths,
+            "file_info": self.file_info, "list_keys": self.list_keys, "delete": self.delete, "noop": OK(),
+            "get_domains": OK(domains=1, domain1="d", domain1classes=1, domain1class1name="default",
+                              domain1class1mindevcount=copies, domain1class1replpolicy="MultipleHosts()",
+                              domain1class1hashtype="NONE")})
+        self.hostport = self.tracker.hostport
+
+    @staticmethod
+    def path(fid, devid):
+        return f"/dev{devid}/0/000/{fid // 1000 % 1000:03}/{fid:010}.fid"
+
+    def create_open(self, args):
+        with self.lock:
+            self.last_fid += 1
+            return OK(fid=self.last_fid, devid=1, path=self.node.url(self.path(self.last_fid, 1)))
+
+    def create_close(self, args):
+        fid = int(args["fid"])
+        body = self.node.files.get(self.path(fid, 1))
+        if args["key"] == "":
+            return OK()
+        if body is None or int(args["size"]) not in (0, len(body)):
+            return ERR("size_mismatch")
+        with self.lock:
+            for devid in range(2, self.copies + 1):
+                self.node.files[self.path(fid, devid)] = body
+            self.files[args["key"]] = (fid, "default", len(body))
+        return OK()
+
+    def get_paths(self, args):
+        if args["key"] not in self.files:
+            return ERR("unknown_key")
+        fid = self.files[args["key"]][0]
+        out = OK(paths=self.copies)
+        out.update({f"path{d}": self.node.url(self.path(fid, d)) for d in range(1, self.copies + 1)})
+        return out
+
+    def file_info(self, args):
+        if args["key"] not in self.files:
+            return ERR("unknown_key")
+        fid, class_, length = self.files[args["key"]]
+        return OK(fid=fid, domain="d", key=args["key"], length=length, devcount=self.copies, **{"class": class_})
+
+    def list_keys(self, args):
+        keys = sorted(k for k in self.files if k.startswith(args.get("prefix", "")) and k > args.get("after", ""))
+        keys = keys[:int(args.get("limit") or 1000)]
+        if not keys:
+            return ERR("none_match", "No keys match that pattern and after-value (if any).")
+        return OK(key_count=len(keys), next_after=keys[-1], **{f"key_{i}": k for i, k in enumerate(keys, 1)})
+
+    def delete(self, args):
+        with self.lock:
+            return OK() if self.files.pop(args["key"], None) else ERR("unknown_key")
+
+    def content(self, key):
+        return self.node.files[self.path(self.files[key][0], 1)]
+
+    def close(self):
+        self.tracker.close()
+        self.node.close()
+
+
 def tool_env(home):
     """An environment in which no configuration of this machine's user is seen, and no colours."""
     return {"HOME": home, "MOGUTILSCONF": "", "NO_COLOR": "1", "LC_ALL": "C"}
 
 
-__all__ = ["CLOSE", "ERR", "FakeNode", "FakeTracker", "HANG", "OK", "tool_env"]
+__all__ = ["CLOSE", "ERR", "FakeCluster", "FakeNode", "FakeTracker", "HANG", "OK", "tool_env"]
