@@ -28,6 +28,7 @@ const struct sql_driver *sql_driver_of(enum store_backend b)
     case STORE_SQLITE:
         return &sql_driver_sqlite;
     case STORE_MYSQL:
+        return &sql_driver_mysql;
     case STORE_PGSQL:
         break;
     }

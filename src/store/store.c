@@ -268,6 +268,12 @@ enum mog_err store_now(struct store *st, int64_t *unix_s)
     return e;
 }
 
+/* Losers of a deadlock come back at different times. */
+static void pause_after_deadlock(struct store *st, int nth)
+{
+    clock_sleep_ms((int64_t)store_random(st, 10U << (nth < 4 ? nth : 4)));
+}
+
 /* ---- statements ---- */
 
 static enum mog_err run_once(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
@@ -304,8 +310,10 @@ static enum mog_err run_sized(struct store *st, enum sql_stmt id, size_t size, c
     if (e == MOG_EDBDOWN && st->conn == NULL && !had_written && sql_kind[id] == SQL_KIND_READ && st->tx_depth == 0 &&
         st->lock_name == NULL && store_open(st) == MOG_OK)
         e = run_once(st, id, size, args, n_args);
-    for (int i = 1; e == MOG_EDEADLOCK && st->tx_depth == 0 && i < STORE_TRIES; i++)
+    for (int i = 1; e == MOG_EDEADLOCK && st->tx_depth == 0 && i < STORE_TRIES; i++) {
+        pause_after_deadlock(st, i);
         e = run_once(st, id, size, args, n_args);
+    }
     return e;
 }
 
@@ -441,6 +449,8 @@ enum mog_err store_transact(struct store *st, store_tx_fn fn, void *arg)
     bool is_outermost = st->tx_depth == 0;
     enum mog_err e = MOG_EDEADLOCK;
     for (int i = 0; e == MOG_EDEADLOCK && i < (is_outermost ? STORE_TRIES : 1); i++) {
+        if (i > 0)
+            pause_after_deadlock(st, i);
         e = store_begin(st);
         if (e != MOG_OK)
             return e;

@@ -154,13 +154,17 @@ struct close_job {
     uint64_t replaced;
 };
 
-/* Insert the file row; `is_taken`: fid or key has one already. */
+/*
+ * Insert the file row; `is_taken`: fid or key has one already. MySQL counts a duplicate as a match, and tells it by
+ * the fid that it found.
+ */
 static enum mog_err insert_file(struct store *st, const struct store_file_close *c, bool *is_taken)
 {
     enum mog_err e = STORE_RUN(st, SQL_FILE_INSERT, sql_int(c->fid), sql_int(c->dmid), sql_name_of(c->key),
                                sql_int(c->length), sql_int(c->classid));
-    *is_taken = e == MOG_EEXISTS || (e == MOG_OK && st->result.affected == 0);
-    return e == MOG_EEXISTS ? MOG_OK : e;
+    const struct sql_result *r = &st->result;
+    *is_taken = e == MOG_OK && (store_backend(st) == STORE_MYSQL ? r->insert_id != 0 : r->affected == 0);
+    return e;
 }
 
 /* Remove what the key has now, and queue it for deletion. */

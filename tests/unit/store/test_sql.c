@@ -8,7 +8,9 @@ START_TEST(every_statement_is_accepted)
     size_t n_missing = 0;
     OK(st, store_open(st));
     for (int id = 0; id < SQL_STMTS; id++) {
-        if (st->driver->texts[id] == NULL) {
+        bool is_row_lock = id >= SQL_LOCK_ROW_INSERT && id <= SQL_LOCK_ROW_DELETE;
+        if (st->driver->texts[id] == NULL ||
+            (is_row_lock && store_backend(st) == STORE_MYSQL && !fx.env->row_locks)) { /* there is no such table */
             n_missing++;
             continue;
         }

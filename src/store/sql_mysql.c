@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/* The driver for MySQL and MariaDB: server-side prepared statements, several hosts in turn, deadlines by time-outs. */
+#include "store/sql.h"
+
+#include <mysql.h>
+#include <mysqld_error.h>
+#include <errmsg.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+
+/* Errors that the headers of some client libraries lack. */
+enum {
+    ERR_CONNECTION_KILLED = 1927,
+    ERR_STATEMENT_TIMEOUT = 1969,
+    ERR_QUERY_TIMEOUT = 3024,
+    ERR_WRONG_VALUE = 3988,
+    ERR_CLIENT_INACTIVE = 4031,
+    ERR_NODE_NOT_READY = 1047,
+    ERR_READ_ONLY_MODE = 1836,
+};
+
+enum { MARIADB_WITH_RETURNING = 100500, LIMIT_SLACK_MS = 500 };
+
+struct mysql_conn {
+    struct sql_conn base;
+    MYSQL *m;
+    MYSQL_STMT *stmts[SQL_STMTS][SQL_SIZES];
+    int64_t read_timeout_ms; /* 0: none */
+    int64_t begun_ms;        /* when the running statement was sent */
+};
+
+static struct mysql_conn *conn_of(struct sql_conn *c)
+{
+    return (struct mysql_conn *)c;
+}
+
+/* ---- errors ---- */
+
+/* A connection that ended during a statement: by our own limit, or by itself. */
+static enum mog_err lost(struct mysql_conn *c, const char *what, const char *text, struct mog_fail *f)
+{
+    c->base.is_dead = true;
+    int64_t took_ms = clock_mono_ms() - c->begun_ms;
+    if (c->read_timeout_ms != 0 && took_ms + LIMIT_SLACK_MS >= c->read_timeout_ms)
+        return fail_set(f, MOG_ETIMEOUT, "%s: no answer within %lld ms", what, (long long)took_ms);
+    return fail_set(f, MOG_EDBDOWN, "%s: %s", what, text);
+}
+
+static enum mog_err classify(struct mysql_conn *c, unsigned number, const char *text, const char *what,
+                             struct mog_fail *f)
+{
+    enum mog_err e = MOG_EDB;
+    switch (number) {
+    case CR_SERVER_GONE_ERROR:
+    case CR_SERVER_LOST:
+    case CR_CONNECTION_ERROR:
+    case CR_CONN_HOST_ERROR:
+    case CR_COMMANDS_OUT_OF_SYNC:
+    case CR_MALFORMED_PACKET:
+    case ER_SERVER_SHUTDOWN:
+    case ERR_CONNECTION_KILLED:
+    case ERR_CLIENT_INACTIVE:
+    case ERR_NODE_NOT_READY:
+        return lost(c, what, text, f);
+    case ER_DUP_ENTRY:
+    case ER_DUP_ENTRY_WITH_KEY_NAME:
+        e = MOG_EEXISTS;
+        break;
+    case ER_LOCK_DEADLOCK:
+        e = MOG_EDEADLOCK;
+        break;
+    case ER_LOCK_WAIT_TIMEOUT:
+        e = MOG_ELOCKED;
+        break;
+    case ER_QUERY_INTERRUPTED:
+    case ERR_STATEMENT_TIMEOUT:
+    case ERR_QUERY_TIMEOUT:
+        e = MOG_ETIMEOUT;
+        break;
+    case ER_OPTION_PREVENTS_STATEMENT:
+    case ERR_READ_ONLY_MODE:
+    case ER_TABLEACCESS_DENIED_ERROR:
+    case ER_COLUMNACCESS_DENIED_ERROR:
+    case ER_DBACCESS_DENIED_ERROR:
+    case ER_SPECIFIC_ACCESS_DENIED_ERROR:
+        e = MOG_EPERM;
+        break;
+    case ER_NO_SUCH_TABLE:
+    case ER_BAD_FIELD_ERROR:
+        e = MOG_ESCHEMA;
+        break;
+    case ER_DATA_TOO_LONG:
+        e = MOG_ETOOLONG;
+        break;
+    case ER_WARN_DATA_OUT_OF_RANGE:
+        e = MOG_ERANGE;
+        break;
+    case ER_TRUNCATED_WRONG_VALUE_FOR_FIELD:
+    case ERR_WRONG_VALUE:
+        e = MOG_EINVAL;
+        break;
+    case ER_RECORD_FILE_FULL:
+        e = MOG_ENOSPC;
+        break;
+    default:
+        break;
+    }
+    return fail_set(f, e, "%s: %s", what, text);
+}
+
+static enum mog_err stmt_error(struct mysql_conn *c, MYSQL_STMT *s, const char *what, struct mog_fail *f)
+{
+    return classify(c, mysql_stmt_errno(s), mysql_stmt_error(s), what, f);
+}
+
+/* ---- results ---- */
+
+/* The cells of one row, bound for fetching. */
+struct fetch {
+    size_t n;
+    MYSQL_BIND *binds;
+    unsigned long *lengths;
+    my_bool *nulls;
+    long long *ints;
+    char *bytes;
+};
+
+static bool is_integer(enum enum_field_types t)
+{
+    return t == MYSQL_TYPE_TINY || t == MYSQL_TYPE_SHORT || t == MYSQL_TYPE_LONG || t == MYSQL_TYPE_LONGLONG ||
+           t == MYSQL_TYPE_INT24 || t == MYSQL_TYPE_YEAR;
+}
+
+static void fetch_bind(struct fetch *b, const MYSQL_FIELD *fields, size_t n)
+{
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < n; i++)
+        total += is_integer(fields[i].type) ? 0 : fields[i].max_length + 1;
+    b->n = n;
+    b->binds = mem_calloc(n, sizeof *b->binds);
+    b->lengths = mem_calloc(n, sizeof *b->lengths);
+    b->nulls = mem_calloc(n, sizeof *b->nulls);
+    b->ints = mem_calloc(n, sizeof *b->ints);
+    b->bytes = mem_alloc(total + 1);
+    for (size_t i = 0; i < n; i++) {
+        MYSQL_BIND *m = &b->binds[i];
+        m->length = &b->lengths[i];
+        m->is_null = &b->nulls[i];
+        if (is_integer(fields[i].type)) {
+            m->buffer_type = MYSQL_TYPE_LONGLONG;
+            m->buffer = &b->ints[i];
+            m->is_unsigned = (fields[i].flags & UNSIGNED_FLAG) != 0;
+        } else {
+            m->buffer_type = MYSQL_TYPE_STRING;
+            m->buffer = b->bytes + at;
+            m->buffer_length = fields[i].max_length + 1;
+            at += fields[i].max_length + 1;
+        }
+    }
+}
+
+static void fetch_free(struct fetch *b)
+{
+    free(b->binds);
+    free(b->lengths);
+    free(b->nulls);
+    free(b->ints);
+    free(b->bytes);
+}
+
+static void fetch_take(const struct fetch *b, struct sql_result *r)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->nulls[i])
+            sql_result_add_null(r);
+        else if (b->binds[i].buffer_type == MYSQL_TYPE_LONGLONG)
+            sql_result_add_int(r, b->binds[i].is_unsigned && b->ints[i] < 0 ? INT64_MAX : b->ints[i]);
+        else
+            sql_result_add_bytes(r, b->binds[i].buffer,
+                                 b->lengths[i] < b->binds[i].buffer_length ? b->lengths[i] : b->binds[i].buffer_length);
+    }
+}
+
+static enum mog_err take_rows(struct mysql_conn *c, MYSQL_STMT *s, struct sql_result *r, const char *what,
+                              struct mog_fail *f)
+{
+    MYSQL_RES *meta = mysql_stmt_result_metadata(s);
+    if (meta == NULL)
+        return stmt_error(c, s, what, f);
+    struct fetch b = {0};
+    enum mog_err e = MOG_OK;
+    int rc = mysql_stmt_store_result(s);
+    if (rc != 0) {
+        e = stmt_error(c, s, what, f);
+        goto out;
+    }
+    fetch_bind(&b, mysql_fetch_fields(meta), mysql_num_fields(meta));
+    if (mysql_stmt_bind_result(s, b.binds) != 0) {
+        e = stmt_error(c, s, what, f);
+        goto out;
+    }
+    while ((rc = mysql_stmt_fetch(s)) == 0)
+        fetch_take(&b, r);
+    if (rc != MYSQL_NO_DATA)
+        e = stmt_error(c, s, what, f);
+    sql_result_finish(r, b.n);
+out:
+    fetch_free(&b);
+    mysql_free_result(meta);
+    mysql_stmt_free_result(s);
+    return e;
+}
+
+/* ---- statements ---- */
+
+static enum mog_err mysql_prepare_stmt(struct sql_conn *base, enum sql_stmt id, size_t size, size_t n_args,
+                                       struct mog_fail *f)
+{
+    struct mysql_conn *c = conn_of(base);
+    MYSQL_STMT **s = &c->stmts[id][size];
+    if (sql_kind[id] == SQL_KIND_CONTROL)
+        return MOG_OK;
+    if (*s == NULL) {
+        if (sql_text_mysql[id] == NULL)
+            return fail_set(f, MOG_EUNSUPPORTED, "%s: not on MySQL", sql_name[id]);
+        struct buf text = BUF_ZERO;
+        sql_expand(&text, sql_text_mysql[id], sql_size[size], false);
+        MYSQL_STMT *fresh = mysql_stmt_init(c->m);
+        my_bool yes = 1;
+        enum mog_err e = MOG_OK;
+        c->begun_ms = clock_mono_ms();
+        if (fresh == NULL)
+            e = fail_set(f, MOG_EDB, "%s: no memory", sql_name[id]);
+        else if (mysql_stmt_prepare(fresh, text.data, text.len) != 0)
+            e = stmt_error(c, fresh, sql_name[id], f);
+        buf_fini(&text);
+        if (e != MOG_OK) {
+            if (fresh != NULL)
+                mysql_stmt_close(fresh);
+            return e;
+        }
+        mysql_stmt_attr_set(fresh, STMT_ATTR_UPDATE_MAX_LENGTH, &yes);
+        *s = fresh;
+    }
+    if (mysql_stmt_param_count(*s) != n_args)
+        return fail_set(f, MOG_EDB, "%s: %lu parameters wanted, %zu given", sql_name[id], mysql_stmt_param_count(*s),
+                        n_args);
+    return MOG_OK;
+}
+
+/* A name goes as bytes to a column of bytes; to one of text it must go as text, to be compared as the column compares.
+ */
+static void bind_arg(MYSQL_BIND *b, const struct sql_value *v, bool names_are_bytes)
+{
+    switch (v->kind) {
+    case SQL_NULL:
+        b->buffer_type = MYSQL_TYPE_NULL;
+        return;
+    case SQL_INT:
+        b->buffer_type = MYSQL_TYPE_LONGLONG;
+        b->buffer = (void *)&v->i;
+        return;
+    case SQL_TEXT:
+        b->buffer_type = MYSQL_TYPE_STRING;
+        break;
+    case SQL_NAME:
+        b->buffer_type = names_are_bytes ? MYSQL_TYPE_BLOB : MYSQL_TYPE_STRING;
+        break;
+    case SQL_BLOB:
+        b->buffer_type = MYSQL_TYPE_BLOB;
+        break;
+    }
+    b->buffer = v->text.ptr == NULL ? (void *)"" : (void *)v->text.ptr;
+    b->buffer_length = v->text.len;
+}
+
+static enum mog_err run_direct(struct mysql_conn *c, const char *text, const char *what, struct sql_result *r,
+                               struct mog_fail *f)
+{
+    c->begun_ms = clock_mono_ms();
+    if (mysql_real_query(c->m, text, strlen(text)) != 0)
+        return classify(c, mysql_errno(c->m), mysql_error(c->m), what, f);
+    MYSQL_RES *rows = mysql_store_result(c->m);
+    if (rows == NULL)
+        return mysql_field_count(c->m) == 0 ? MOG_OK : classify(c, mysql_errno(c->m), mysql_error(c->m), what, f);
+    unsigned n = mysql_num_fields(rows);
+    for (MYSQL_ROW row; (row = mysql_fetch_row(rows)) != NULL;) {
+        const unsigned long *lengths = mysql_fetch_lengths(rows);
+        for (unsigned i = 0; i < n; i++) {
+            if (row[i] == NULL)
+                sql_result_add_null(r);
+            else
+                sql_result_add_bytes(r, row[i], lengths[i]);
+        }
+    }
+    sql_result_finish(r, n);
+    mysql_free_result(rows);
+    return MOG_OK;
+}
+
+static enum mog_err mysql_run(struct sql_conn *base, enum sql_stmt id, size_t size, const struct sql_value *args,
+                              size_t n_args, struct sql_result *r, struct mog_fail *f)
+{
+    struct mysql_conn *c = conn_of(base);
+    sql_result_reset(r);
+    if (sql_kind[id] == SQL_KIND_CONTROL)
+        return run_direct(c, sql_text_mysql[id], sql_name[id], r, f);
+    enum mog_err e = mysql_prepare_stmt(base, id, size, n_args, f);
+    if (e != MOG_OK)
+        return e;
+    MYSQL_STMT *s = c->stmts[id][size];
+    MYSQL_BIND *binds = mem_calloc(n_args + 1, sizeof *binds);
+    for (size_t i = 0; i < n_args; i++)
+        bind_arg(&binds[i], &args[i], base->names_are_bytes);
+    c->begun_ms = clock_mono_ms();
+    if ((n_args > 0 && mysql_stmt_bind_param(s, binds) != 0) || mysql_stmt_execute(s) != 0)
+        e = stmt_error(c, s, sql_name[id], f);
+    free(binds);
+    if (e != MOG_OK)
+        return e;
+    if (mysql_stmt_field_count(s) > 0)
+        e = take_rows(c, s, r, sql_name[id], f);
+    else
+        r->affected = mysql_stmt_affected_rows(s);
+    r->insert_id = mysql_stmt_insert_id(s);
+    return e;
+}
+
+static enum mog_err mysql_run_text(struct sql_conn *base, const char *text, struct sql_result *r, struct mog_fail *f)
+{
+    sql_result_reset(r);
+    return run_direct(conn_of(base), text, "statement", r, f);
+}
+
+static enum mog_err mysql_inspect(struct sql_conn *base, struct mog_fail *f)
+{
+    struct sql_result r = {0};
+    enum mog_err e = mysql_run(base, SQL_INSPECT, 0, NULL, 0, &r, f);
+    if (e == MOG_OK) {
+        struct span type = sql_span(&r, 0, 0);
+        base->names_are_bytes = r.n_rows == 0 || span_is_nocase(type, "varbinary") || span_is_nocase(type, "binary") ||
+                                span_is_nocase(type, "blob");
+    }
+    sql_result_free(&r);
+    return e;
+}
+
+/* ---- connecting ---- */
+
+static void library_init(void)
+{
+    (void)mysql_library_init(0, NULL, NULL);
+}
+
+static void set_options(MYSQL *m, const struct sql_target *t, const struct sql_limits *l, unsigned read_s)
+{
+    unsigned connect_s = t->connect_timeout_s != 0 ? t->connect_timeout_s : l->connect_s;
+    unsigned write_s = t->write_timeout_s != 0 ? t->write_timeout_s : read_s;
+    unsigned no = 0;
+    mysql_options(m, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
+    if (read_s != 0)
+        mysql_options(m, MYSQL_OPT_READ_TIMEOUT, &read_s);
+    if (write_s != 0)
+        mysql_options(m, MYSQL_OPT_WRITE_TIMEOUT, &write_s);
+    mysql_options(m, MYSQL_OPT_LOCAL_INFILE, &no);
+    if (t->default_file != NULL)
+        mysql_options(m, MYSQL_READ_DEFAULT_FILE, t->default_file);
+    if (t->default_file != NULL || t->default_group != NULL)
+        mysql_options(m, MYSQL_READ_DEFAULT_GROUP, t->default_group != NULL ? t->default_group : "client");
+    if (t->init_command != NULL)
+        mysql_options(m, MYSQL_INIT_COMMAND, t->init_command);
+    if (t->charset != NULL)
+        mysql_options(m, MYSQL_SET_CHARSET_NAME, t->charset);
+    if (t->compress)
+        mysql_options(m, MYSQL_OPT_COMPRESS, NULL);
+    if (t->ssl) {
+        my_bool enforce = !t->ssl_optional, verify = t->has_ssl_verify ? t->ssl_verify : 0;
+        mysql_ssl_set(m, t->ssl_key, t->ssl_cert, t->ssl_ca, t->ssl_capath, t->ssl_cipher);
+        mysql_options(m, MYSQL_OPT_SSL_ENFORCE, &enforce);
+        mysql_options(m, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    }
+}
+
+static enum mog_err connect_host(struct mysql_conn *c, const struct sql_target *t, const struct sql_limits *l,
+                                 const char *host, struct mog_fail *f)
+{
+    unsigned read_s = t->read_timeout_s != 0 ? t->read_timeout_s : l->statement_s;
+    c->m = mysql_init(NULL);
+    if (c->m == NULL)
+        return fail_set(f, MOG_EDBDOWN, "no memory for a connection");
+    set_options(c->m, t, l, read_s);
+    c->read_timeout_ms = (int64_t)read_s * 1000;
+    c->begun_ms = clock_mono_ms();
+    if (mysql_real_connect(c->m, host, t->user[0] == '\0' ? NULL : t->user, t->password, t->database, t->port,
+                           t->socket, CLIENT_FOUND_ROWS) != NULL)
+        return MOG_OK;
+    fail_set(f, MOG_EDBDOWN, "%s", mysql_error(c->m));
+    mysql_close(c->m);
+    c->m = NULL;
+    return MOG_EDBDOWN;
+}
+
+static void mysql_close_conn(struct sql_conn *base)
+{
+    struct mysql_conn *c = conn_of(base);
+    for (size_t i = 0; i < SQL_STMTS; i++)
+        for (size_t k = 0; k < SQL_SIZES; k++)
+            if (c->stmts[i][k] != NULL)
+                mysql_stmt_close(c->stmts[i][k]);
+    if (c->m != NULL)
+        mysql_close(c->m);
+    free(c);
+}
+
+static enum mog_err mysql_open(const struct sql_target *t, const struct sql_limits *l, struct sql_conn **out,
+                               struct mog_fail *f)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, library_init);
+    struct mysql_conn *c = mem_calloc(1, sizeof *c);
+    enum mog_err e = t->n_hosts == 0 ? connect_host(c, t, l, NULL, f) : MOG_EDBDOWN;
+    for (size_t i = 0; e != MOG_OK && i < t->n_hosts; i++)
+        e = connect_host(c, t, l, t->hosts[i], f);
+    if (e == MOG_OK) {
+        const char *info = mysql_get_server_info(c->m);
+        c->base.can_return =
+            info != NULL && strstr(info, "MariaDB") != NULL && mysql_get_server_version(c->m) >= MARIADB_WITH_RETURNING;
+        struct sql_result r = {0};
+        e = run_direct(c, sql_text_mysql[SQL_SETUP], "SETUP", &r, f);
+        sql_result_free(&r);
+    }
+    if (e == MOG_OK)
+        e = mysql_inspect(&c->base, f);
+    if (e != MOG_OK) {
+        mysql_close_conn(&c->base);
+        c = NULL;
+    }
+    *out = c == NULL ? NULL : &c->base;
+    return e;
+}
+
+/* A server that closed the connection while it was idle has left the end of the stream to be read. */
+static bool mysql_is_alive(struct sql_conn *base)
+{
+    struct mysql_conn *c = conn_of(base);
+    struct pollfd p = {.fd = mysql_get_socket(c->m), .events = POLLRDHUP};
+    if (base->is_dead || p.fd < 0)
+        return false;
+    return poll(&p, 1, 0) <= 0 || (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) == 0;
+}
+
+const struct sql_driver sql_driver_mysql = {
+    .texts = sql_text_mysql,
+    .open = mysql_open,
+    .close = mysql_close_conn,
+    .is_alive = mysql_is_alive,
+    .inspect = mysql_inspect,
+    .prepare = mysql_prepare_stmt,
+    .run = mysql_run,
+    .run_text = mysql_run_text,
+};

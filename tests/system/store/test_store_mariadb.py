@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""The unit tests of the store against a real MariaDB server, and what happens when that server misbehaves."""
+import unittest
+
+import mariadb
+from store_programs import PROGRAMS, run_unit
+
+
+class StoreOnMariadb(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mariadb.Server().start()
+        cls.addClassCleanup(cls.server.stop)
+
+    def env(self, database, **more):
+        self.server.rows("", f"DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database}")
+        return {"MOG_TEST_DSN": f"DBI:mysql:{database};host={self.server.host};port={self.server.port}",
+                "MOG_TEST_DB_USER": "root", "MOG_TEST_DB_PASSWORD": self.server.root_password, **more}
+
+    def test_units(self):
+        for program in PROGRAMS:
+            with self.subTest(program):
+                run_unit(program, self.env("units"))
+
+    def test_locks_as_rows(self):
+        for program in "unit_store_test_sql", "unit_store_test_store_queue":
+            run_unit(program, self.env("rowlocks", MOG_TEST_ROW_LOCKS="1"))
+        self.assertEqual(self.server.rows("rowlocks", "SELECT COUNT(*) FROM `lock`"), [["0"]])
+
+
+if __name__ == "__main__":
+    unittest.main()
