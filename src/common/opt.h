@@ -47,7 +47,7 @@ struct opt_row {
 /* How a classic configuration file is read. */
 enum opt_grammar {
     OPT_GRAMMAR_TRACKER, /* "key = v", white space before '='; '=' optional; no comments behind values */
-    OPT_GRAMMAR_STORED,  /* "key = v", '#' begins a comment anywhere */
+    OPT_GRAMMAR_STORED,  /* "key = v", '#' begins a comment anywhere; a flag may stand alone */
 };
 
 struct opt_spec {

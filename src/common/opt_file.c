@@ -111,6 +111,16 @@ static bool split_stored(char *text, char **key, char **value)
     return *at != '\0';
 }
 
+static bool is_flag(const struct opt_spec *spec, const char *key)
+{
+    for (size_t i = 0; i < spec->n_rows; i++) {
+        const struct opt_row *row = &spec->rows[i];
+        if (row->type == OPT_FLAG && (row->flags & OPT_FILE) && row->key != NULL && strcmp(row->key, key) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum mog_err classic_line(struct file *file, size_t number, char *text)
 {
     bool tracker = file->spec->grammar == OPT_GRAMMAR_TRACKER;
@@ -122,6 +132,12 @@ static enum mog_err classic_line(struct file *file, size_t number, char *text)
         return MOG_OK;
     char *line = span_dup(trimmed), *key = NULL, *value = NULL;
     enum mog_err e = MOG_OK;
+    if (!tracker && is_flag(file->spec, line)) {
+        /* cmogstored's files have the bare word. */
+        e = set_key(file, number, line, "1");
+        free(line);
+        return e;
+    }
     if (tracker && !split_tracker(line, &key, &value))
         e = fail_set(file->f, MOG_ESYNTAX,
                      "Malformed config file (line %zu): %s: '%s' is not of the form 'key = value'", number, file->path,

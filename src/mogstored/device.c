@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* One device: a directory devN of the docroot, its threads, its health and its numbers. */
+#include "mogstored/device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/pool.h"
+#include "mogstored/janitor.h"
+
+/* Under the lock. */
+static void list_append(struct device *d, struct job *j)
+{
+    j->next = NULL;
+    j->prev = d->running_last;
+    if (j->prev)
+        j->prev->next = j;
+    else
+        d->running_first = j;
+    d->running_last = j;
+    atomic_store(&d->oldest_started_mono_ms, d->running_first->started_mono_ms);
+}
+
+/* Under the lock. */
+static void list_remove(struct device *d, struct job *j)
+{
+    if (j->prev)
+        j->prev->next = j->next;
+    else
+        d->running_first = j->next;
+    if (j->next)
+        j->next->prev = j->prev;
+    else
+        d->running_last = j->prev;
+    atomic_store(&d->oldest_started_mono_ms, d->running_first ? d->running_first->started_mono_ms : 0);
+}
+
+static void work(void *worker, void *item)
+{
+    (void)worker;
+    struct job *j = item;
+    struct device *d = j->dev;
+    atomic_fetch_sub(&d->queued, 1);
+    atomic_fetch_add(&d->running, 1);
+    pthread_mutex_lock(&d->lock);
+    j->started_mono_ms = clock_mono_ms();
+    list_append(d, j);
+    pthread_mutex_unlock(&d->lock);
+    j->run(j);
+    pthread_mutex_lock(&d->lock);
+    list_remove(d, j);
+    pthread_mutex_unlock(&d->lock);
+    atomic_fetch_sub(&d->running, 1);
+    j->done(j, true);
+}
+
+static void drop(void *arg, void *item)
+{
+    struct device *d = arg;
+    struct job *j = item;
+    atomic_fetch_sub(&d->queued, 1);
+    j->done(j, false);
+}
+
+static unsigned clamp_threads(unsigned threads)
+{
+    if (threads < 1)
+        return 1;
+    return threads > DEVICE_THREADS_MAX ? DEVICE_THREADS_MAX : threads;
+}
+
+struct device *device_new(uint32_t id, const struct docroot *root, struct settings *settings, unsigned threads,
+                          unsigned round_s)
+{
+    struct device *d = mem_calloc(1, sizeof *d);
+    pthread_condattr_t monotonic;
+    d->id = id;
+    snprintf(d->name, sizeof d->name, "dev%" PRIu32, id);
+    d->root = root;
+    d->settings = settings;
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&d->measured, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    d->dirsync = dirsync_new();
+    d->pool = pool_new(&(struct pool_ops){.name = d->name, .work = work, .drop = drop, .arg = d}, 0);
+    device_set_threads(d, threads);
+    d->janitor = janitor_new(d, round_s);
+    return d;
+}
+
+bool device_wait_measured(struct device *d, int64_t timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    int rc = 0;
+    pthread_mutex_lock(&d->lock);
+    while (rc == 0 && atomic_load(&d->measured_mono_ms) == 0 && d->fault[0] == '\0')
+        rc = pthread_cond_timedwait(&d->measured, &d->lock, &until);
+    pthread_mutex_unlock(&d->lock);
+    return rc == 0;
+}
+
+void device_stop(struct device *d)
+{
+    pthread_mutex_lock(&d->lock);
+    struct pool *pool = d->pool;
+    d->pool = NULL;
+    pthread_mutex_unlock(&d->lock);
+    pool_stop(pool);
+    janitor_stop(d->janitor);
+}
+
+void device_free(struct device *d)
+{
+    if (!d)
+        return;
+    janitor_free(d->janitor);
+    dirsync_free(d->dirsync);
+    pthread_cond_destroy(&d->measured);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+bool device_has_room(const struct device *d)
+{
+    return atomic_load(&d->queued) < atomic_load(&d->threads) * DEVICE_QUEUE_PER_THREAD;
+}
+
+bool device_submit(struct device *d, struct job *j, bool is_urgent)
+{
+    bool taken = false;
+    j->dev = d;
+    if (!is_urgent && !device_has_room(d))
+        return false;
+    unsigned ahead = atomic_fetch_add(&d->queued, 1) + atomic_load(&d->running);
+    if (ahead >= atomic_load(&d->threads))
+        atomic_fetch_add_explicit(&d->waited, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&d->submitted, 1, memory_order_relaxed);
+    pthread_mutex_lock(&d->lock);
+    taken = d->pool && pool_submit(d->pool, j);
+    pthread_mutex_unlock(&d->lock);
+    if (!taken)
+        atomic_fetch_sub(&d->queued, 1);
+    return taken;
+}
+
+void device_job_touch(struct job *j)
+{
+    struct device *d = j->dev;
+    pthread_mutex_lock(&d->lock);
+    list_remove(d, j);
+    j->started_mono_ms = clock_mono_ms();
+    list_append(d, j);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void device_set_threads(struct device *d, unsigned threads)
+{
+    threads = clamp_threads(threads);
+    atomic_store(&d->threads, threads);
+    pthread_mutex_lock(&d->lock);
+    struct pool *pool = d->pool;
+    pthread_mutex_unlock(&d->lock);
+    if (pool)
+        pool_resize(pool, threads);
+}
+
+enum device_health device_health(const struct device *d)
+{
+    int64_t now = clock_mono_ms(), oldest = atomic_load(&d->oldest_started_mono_ms);
+    int64_t measured = atomic_load(&d->measured_mono_ms);
+    if (atomic_load(&d->has_fault) || measured == 0 || now - measured > DEVICE_MEASURED_LIMIT_MS)
+        return DEVICE_UNHEALTHY;
+    if (oldest != 0 && now - oldest > DEVICE_JOB_LIMIT_MS)
+        return DEVICE_UNHEALTHY;
+    if (atomic_load(&d->is_readonly))
+        return DEVICE_READONLY;
+    return atomic_load(&d->is_full) ? DEVICE_FULL : DEVICE_HEALTHY;
+}
+
+const char *device_health_text(enum device_health h)
+{
+    switch (h) {
+    case DEVICE_HEALTHY:
+        return "healthy";
+    case DEVICE_FULL:
+        return "full";
+    case DEVICE_READONLY:
+        return "read-only";
+    case DEVICE_UNHEALTHY:
+        return "unhealthy";
+    }
+    return "?";
+}
+
+bool device_is_late(struct device *d)
+{
+    pthread_mutex_lock(&d->lock);
+    int64_t before = d->late_commits_mono_ms[1];
+    pthread_mutex_unlock(&d->lock);
+    return before != 0 && clock_mono_ms() - before < DEVICE_LATE_PAUSE_MS;
+}
+
+void device_note_commit(struct device *d, int64_t took_us)
+{
+    int64_t took_ms = took_us / 1000;
+    stats_histogram_add(&d->stats.sync, (uint64_t)took_us);
+    if (took_ms < DEVICE_LATE_COMMIT_MS)
+        return;
+    pthread_mutex_lock(&d->lock);
+    int64_t now = clock_mono_ms();
+    bool is_news = now - d->late_commits_mono_ms[0] > DEVICE_LATE_PAUSE_MS;
+    d->late_commits_mono_ms[1] = d->late_commits_mono_ms[0];
+    d->late_commits_mono_ms[0] = now;
+    pthread_mutex_unlock(&d->lock);
+    if (is_news)
+        log_warn("device: %s needs %" PRId64 " ms to sync an upload, clients give up after %d", d->name, took_ms,
+                 DEVICE_LATE_COMMIT_MS);
+}
+
+void device_describe_fault(struct device *d, char *out, size_t size)
+{
+    int64_t now = clock_mono_ms(), oldest = atomic_load(&d->oldest_started_mono_ms);
+    int64_t measured = atomic_load(&d->measured_mono_ms);
+    pthread_mutex_lock(&d->lock);
+    snprintf(out, size, "%s", d->fault);
+    pthread_mutex_unlock(&d->lock);
+    if (out[0] == '\0' && measured == 0)
+        snprintf(out, size, "not measured yet");
+    else if (out[0] == '\0' && now - measured > DEVICE_MEASURED_LIMIT_MS)
+        snprintf(out, size, "last measured %" PRId64 " s ago", (now - measured) / 1000);
+    else if (out[0] == '\0' && oldest != 0 && now - oldest > DEVICE_JOB_LIMIT_MS)
+        snprintf(out, size, "a file system call takes %" PRId64 " s already", (now - oldest) / 1000);
+}
+
+void device_set_fault(struct device *d, const char *fmt, ...)
+{
+    char text[sizeof d->fault];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    pthread_mutex_lock(&d->lock);
+    bool is_news = d->fault[0] == '\0';
+    memcpy(d->fault, text, sizeof text);
+    atomic_store(&d->has_fault, true);
+    pthread_cond_broadcast(&d->measured);
+    pthread_mutex_unlock(&d->lock);
+    if (is_news)
+        log_err("device: %s is unhealthy: %s", d->name, text);
+}
+
+void device_clear_fault(struct device *d)
+{
+    pthread_mutex_lock(&d->lock);
+    bool is_news = d->fault[0] != '\0';
+    d->fault[0] = '\0';
+    atomic_store(&d->has_fault, false);
+    pthread_mutex_unlock(&d->lock);
+    if (is_news)
+        log_info("device: %s is healthy again", d->name);
+}
+
+static bool is_disks_fault(int err)
+{
+    return err == EIO || err == ENODEV || err == ENXIO || err == ESTALE || err == EUCLEAN;
+}
+
+void device_note_errno(struct device *d, int err, const char *what)
+{
+    if (err == EROFS)
+        atomic_store(&d->is_readonly, true);
+    if (!is_disks_fault(err))
+        return;
+    atomic_fetch_add_explicit(&d->stats.errors, 1, memory_order_relaxed);
+    device_set_fault(d, "%s: %s", what, strerror(err));
+}
+
+enum mog_err device_open_root(struct device *d, int *fd, struct mog_fail *f)
+{
+    struct stat st;
+    *fd = openat(d->root->fd, d->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*fd < 0) {
+        int err = errno;
+        atomic_store(&d->is_missing, err == ENOENT);
+        device_set_fault(d, "cannot open the directory: %s", strerror(err));
+        return fail_sys(f, err == ENOENT ? MOG_ENOTFOUND : MOG_EIO, err, "cannot open %s", d->name);
+    }
+    if (fstat(*fd, &st) == 0 && st.st_dev == (dev_t)atomic_load(&d->seen_st_dev))
+        return MOG_OK;
+    close(*fd);
+    *fd = -1;
+    device_set_fault(d, "another file system is mounted than before, or none");
+    janitor_kick(d->janitor); /* it may be a good one */
+    return fail_sys(f, MOG_EIO, ENODEV, "%s is not what was measured", d->name);
+}
+
+void device_account(struct device *d, int64_t kb)
+{
+    pthread_mutex_lock(&d->lock);
+    struct device_measure *m = &d->measure;
+    int64_t moved = kb;
+    if (moved > 0 && (uint64_t)moved > m->available_kb)
+        moved = (int64_t)m->available_kb;
+    if (moved < 0 && (uint64_t)-moved >= m->used_kb)
+        moved = m->used_kb > 0 ? -(int64_t)(m->used_kb - 1) : 0;
+    m->used_kb = (uint64_t)((int64_t)m->used_kb + moved);
+    m->available_kb = (uint64_t)((int64_t)m->available_kb - moved);
+    pthread_mutex_unlock(&d->lock);
+}
+
+int64_t device_format_usage(struct device *d, struct buf *out)
+{
+    pthread_mutex_lock(&d->lock);
+    struct device_measure m = d->measure;
+    pthread_mutex_unlock(&d->lock);
+    uint64_t per_cent =
+        m.total_kb > 0 ? (uint64_t)((100.0 * (double)m.used_kb + (double)m.total_kb - 1) / (double)m.total_kb) : 100;
+    buf_printf(out, "available: %" PRIu64 "\n", m.available_kb);
+    buf_printf(out, "device: %s\n", m.source);
+    buf_printf(out, "disk: %s/%s\n", d->root->path, d->name);
+    if (m.inodes_total > 0) {
+        buf_printf(out, "inodes_total: %" PRIu64 "\n", m.inodes_total);
+        buf_printf(out, "inodes_used: %" PRIu64 "\n", m.inodes_used);
+    }
+    buf_printf(out, "time: %" PRId64 "\n", m.when_unix_s);
+    buf_printf(out, "total: %" PRIu64 "\n", m.total_kb);
+    buf_printf(out, "use: %" PRIu64 "%%\n", per_cent > 100 ? 100 : per_cent);
+    buf_printf(out, "used: %" PRIu64 "\n", m.used_kb);
+    return m.when_unix_s;
+}

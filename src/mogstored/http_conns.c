@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* The open HTTP connections: how many, which of them are idle, and which are too slow to be kept. */
+#include "mogstored/http_conns.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/net.h"
+
+/*
+ * Invariant: a connection is in the list from before its first request until before its socket is closed, under `lock`;
+ * so a descriptor taken from the list under the lock is that connection's.
+ */
+struct http_conns {
+    pthread_mutex_t lock;
+    struct http_conn *first;
+    size_t n, max;
+    int64_t idle_limit_ms;
+};
+
+struct http_conns *http_conns_new(size_t max, int64_t idle_limit_ms)
+{
+    struct http_conns *c = mem_calloc(1, sizeof *c);
+    c->max = max;
+    c->idle_limit_ms = idle_limit_ms;
+    pthread_mutex_init(&c->lock, NULL);
+    return c;
+}
+
+void http_conns_free(struct http_conns *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+/* Its own thread sees the end of file and closes it. */
+static void hang_up(struct http_conn *conn)
+{
+    (void)shutdown(conn->fd, SHUT_RDWR);
+}
+
+/* Under the lock. */
+static void hang_up_longest_idle(struct http_conns *c)
+{
+    struct http_conn *oldest = NULL;
+    int64_t since = INT64_MAX;
+    for (struct http_conn *conn = c->first; conn; conn = conn->next) {
+        int64_t at = atomic_load(&conn->since_mono_ms);
+        if (atomic_load(&conn->phase) == HTTP_PHASE_IDLE && at < since) {
+            oldest = conn;
+            since = at;
+        }
+    }
+    if (!oldest)
+        return;
+    hang_up(oldest);
+    /* Not to be chosen again before it is gone. */
+    http_conn_enter(oldest, HTTP_PHASE_BUSY);
+}
+
+struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sockaddr *sa, socklen_t len)
+{
+    struct http_conn *conn = mem_calloc(1, sizeof *conn);
+    conn->fd = fd;
+    if (sa && len <= sizeof conn->address)
+        memcpy(&conn->address, sa, len);
+    net_peer_name((const struct sockaddr *)&conn->address, conn->peer, sizeof conn->peer);
+    http_conn_enter(conn, HTTP_PHASE_IDLE);
+    pthread_mutex_lock(&c->lock);
+    if (c->n >= c->max) {
+        conn->is_surplus = true;
+        hang_up_longest_idle(c);
+    }
+    conn->next = c->first;
+    if (conn->next)
+        conn->next->prev = conn;
+    c->first = conn;
+    c->n++;
+    pthread_mutex_unlock(&c->lock);
+    return conn;
+}
+
+void http_conns_remove(struct http_conns *c, struct http_conn *conn)
+{
+    pthread_mutex_lock(&c->lock);
+    if (conn->prev)
+        conn->prev->next = conn->next;
+    else
+        c->first = conn->next;
+    if (conn->next)
+        conn->next->prev = conn->prev;
+    c->n--;
+    pthread_mutex_unlock(&c->lock);
+    free(conn);
+}
+
+void http_conn_enter(struct http_conn *conn, enum http_phase phase)
+{
+    atomic_store(&conn->since_mono_ms, clock_mono_ms());
+    atomic_store(&conn->phase, (int)phase);
+}
+
+static int64_t limit_of(const struct http_conns *c, enum http_phase phase)
+{
+    switch (phase) {
+    case HTTP_PHASE_IDLE:
+        /* Honest idle connections are closed by the server itself; who is still here sends a header bit by bit. */
+        return c->idle_limit_ms + HTTP_HEADER_LIMIT_MS;
+    case HTTP_PHASE_HEADER:
+        return HTTP_HEADER_LIMIT_MS;
+    case HTTP_PHASE_BODY:
+        return HTTP_BODY_LIMIT_MS;
+    case HTTP_PHASE_BUSY:
+        break;
+    }
+    return INT64_MAX;
+}
+
+/*
+ * The library waits for the next event after a short read, and misses the end of a stream that came together with its
+ * last bytes. Under the lock.
+ */
+static void hang_up_ended(struct http_conns *c, int64_t now)
+{
+    struct pollfd *polls = mem_calloc(c->n + 1, sizeof *polls);
+    struct http_conn **conns = mem_calloc(c->n + 1, sizeof(struct http_conn *));
+    nfds_t n = 0;
+    for (struct http_conn *conn = c->first; conn; conn = conn->next) {
+        int phase = atomic_load(&conn->phase);
+        bool may_wait = phase == HTTP_PHASE_IDLE || phase == HTTP_PHASE_HEADER || phase == HTTP_PHASE_BODY;
+        if (may_wait && now - atomic_load(&conn->since_mono_ms) > HTTP_END_LIMIT_MS) {
+            polls[n] = (struct pollfd){.fd = conn->fd, .events = POLLRDHUP};
+            conns[n++] = conn;
+        }
+    }
+    if (n > 0 && poll(polls, n, 0) > 0) {
+        for (nfds_t i = 0; i < n; i++) {
+            int unread = 0;
+            if ((polls[i].revents & POLLRDHUP) && ioctl(polls[i].fd, FIONREAD, &unread) == 0 && unread == 0)
+                hang_up(conns[i]);
+        }
+    }
+    free(polls);
+    free(conns);
+}
+
+void http_conns_sweep(struct http_conns *c)
+{
+    int64_t now = clock_mono_ms();
+    pthread_mutex_lock(&c->lock);
+    for (struct http_conn *conn = c->first; conn; conn = conn->next) {
+        int64_t limit = limit_of(c, (enum http_phase)atomic_load(&conn->phase));
+        if (now - atomic_load(&conn->since_mono_ms) > limit) {
+            log_info("http: closing the connection of %s, which is too slow", conn->peer);
+            hang_up(conn);
+            http_conn_enter(conn, HTTP_PHASE_BUSY);
+        }
+    }
+    hang_up_ended(c, now);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void http_conns_close_idle(struct http_conns *c)
+{
+    pthread_mutex_lock(&c->lock);
+    for (struct http_conn *conn = c->first; conn; conn = conn->next) {
+        if (atomic_load(&conn->phase) == HTTP_PHASE_IDLE)
+            hang_up(conn);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+size_t http_conns_count(struct http_conns *c)
+{
+    pthread_mutex_lock(&c->lock);
+    size_t n = c->n;
+    pthread_mutex_unlock(&c->lock);
+    return n;
+}

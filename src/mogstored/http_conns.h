@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* The open HTTP connections: how many, which of them are idle, and which are too slow to be kept. */
+#ifndef MOG_MOGSTORED_HTTP_CONNS_H
+#define MOG_MOGSTORED_HTTP_CONNS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct http_conns;
+
+enum http_phase {
+    HTTP_PHASE_IDLE,   /* between requests, or a part of a first line has come */
+    HTTP_PHASE_HEADER, /* the request line is complete */
+    HTTP_PHASE_BODY,   /* more of the body is awaited */
+    HTTP_PHASE_BUSY,   /* waiting for a disk, or sending: no limit here */
+};
+
+enum { HTTP_PEER_SIZE = 64, HTTP_HEADER_LIMIT_MS = 30000, HTTP_BODY_LIMIT_MS = 30000, HTTP_END_LIMIT_MS = 500 };
+
+/* Constant after conns_add, but for the atomics and the list. */
+struct http_conn {
+    struct http_conn *prev, *next;
+    int fd;
+    struct sockaddr_storage address;
+    char peer[HTTP_PEER_SIZE]; /* "1.2.3.4:5" */
+    bool is_surplus;           /* came when all places were taken: it is told so, and closed */
+    _Atomic int phase;
+    _Atomic int64_t since_mono_ms; /* the phase began; in a body: the last bytes came */
+};
+
+/* `max`: places; `idle_limit_ms`: how long a connection may be idle (watched over by the caller; see conns_sweep). */
+struct http_conns *http_conns_new(size_t max, int64_t idle_limit_ms);
+void http_conns_free(struct http_conns *c); /* empty by then */
+
+/* A connection on socket `fd`. When all places are taken, the longest idle one is hung up. Any thread. */
+struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sockaddr *sa, socklen_t len);
+/* Before its socket is closed. Frees `conn`. */
+void http_conns_remove(struct http_conns *c, struct http_conn *conn);
+
+void http_conn_enter(struct http_conn *conn, enum http_phase phase);
+
+/*
+ * Hang up those that take too long for a header or a body (trickling bytes do not help them in a header), and those
+ * whose other end has gone. To be called every second.
+ */
+void http_conns_sweep(struct http_conns *c);
+/* Hang up all that are idle. */
+void http_conns_close_idle(struct http_conns *c);
+
+size_t http_conns_count(struct http_conns *c);
+
+#endif

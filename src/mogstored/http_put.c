@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* PUT: a small body is one job for the device's threads; a large one is handed over piece by piece. */
+#include "mogstored/http_request.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/digest.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "mogstored/settings.h"
+
+enum { FIRST_BUFFER_BYTES = 16 << 10 };
+
+/* ---- the head ---- */
+
+static bool check_md5(struct request *r)
+{
+    const char *value = request_header(r, "Content-MD5");
+    const char *trailer = request_header(r, "Trailer");
+    r->put.md5_announced = trailer && strcasestr(trailer, "Content-MD5") != NULL;
+    if (!value)
+        return true;
+    if (md5field_parse(span_of(value), r->put.md5) != MOG_OK) {
+        request_answer_close(r, 400, "bad Content-MD5");
+        return false;
+    }
+    r->put.has_md5 = true;
+    return true;
+}
+
+static bool check_range(struct request *r)
+{
+    struct upload *u = &r->put.upload;
+    const char *value = request_header(r, "Content-Range");
+    if (!value)
+        return true;
+    if (range_parse_content(span_of(value), &u->range) != MOG_OK) {
+        /* The original replaces the whole file by such a fragment. */
+        request_answer_close(r, 400, "Content-Range not understood");
+        return false;
+    }
+    if (r->is_chunked || !r->has_length || r->length != u->range.last - u->range.first + 1) {
+        request_answer_close(r, 400, "Content-Range needs a Content-Length that fits");
+        return false;
+    }
+    u->has_range = true;
+    return true;
+}
+
+static bool check_target(struct request *r)
+{
+    switch (r->path.kind) {
+    case DPATH_STAR:
+    case DPATH_ROOT:
+        request_answer(r, 400, "Does not meet minimum directory requirement");
+        return false;
+    case DPATH_DEVICE:
+        request_answer(r, 409, "a directory");
+        return false;
+    case DPATH_USAGE:
+        request_answer(r, 403, "written by the server only");
+        return false;
+    case DPATH_FILE:
+        break;
+    }
+    if (dpath_is_temporary(dpath_last(r->path.below))) {
+        request_answer(r, 400, "Invalid filename");
+        return false;
+    }
+    return true;
+}
+
+static bool check_device(struct request *r)
+{
+    if (device_health(r->dev) == DEVICE_READONLY) {
+        request_answer(r, 403, "read-only device");
+        return false;
+    }
+    if (!r->path.is_test_write && device_is_late(r->dev)) {
+        atomic_fetch_add_explicit(&r->dev->stats.refused, 1, memory_order_relaxed);
+        request_answer(r, 503, "this device is too slow now");
+        return false;
+    }
+    return true;
+}
+
+/* ---- on the device's threads ---- */
+
+static void need_open(struct request *r)
+{
+    struct request_put *p = &r->put;
+    if (p->is_open)
+        return;
+    if (p->has_md5 || p->md5_announced || r->is_chunked) /* trailers may bring one unannounced */
+        p->upload.md5 = digest_new(DIGEST_MD5);
+    p->result = upload_open(&p->upload, &r->fail);
+    p->is_open = p->result == MOG_OK;
+}
+
+static void open_work(struct request *r)
+{
+    need_open(r);
+}
+
+static void write_work(struct request *r)
+{
+    struct request_put *p = &r->put;
+    need_open(r);
+    if (p->result == MOG_OK && p->used > 0)
+        p->result = upload_write(&p->upload, p->buffer, p->used, &r->fail);
+    p->used = 0;
+    if (p->result != MOG_OK)
+        upload_abort(&p->upload);
+}
+
+/* MOG_EDIGEST when the bytes are not those that the client meant. */
+static enum mog_err compare_md5(struct request_put *p)
+{
+    uint8_t actual[DIGEST_MAX_BYTES];
+    char expected_text[MD5FIELD_TEXT_SIZE], actual_text[MD5FIELD_TEXT_SIZE];
+    if (!p->has_md5)
+        return MOG_OK;
+    digest_final(p->upload.md5, actual);
+    if (memcmp(actual, p->md5, MD5FIELD_BYTES) == 0)
+        return MOG_OK;
+    md5field_format(p->md5, expected_text);
+    md5field_format(actual, actual_text);
+    snprintf(p->mismatch, sizeof p->mismatch, "Content-MD5 mismatch, expected: %s actual: %s", expected_text,
+             actual_text);
+    return MOG_EDIGEST;
+}
+
+static void commit_work(struct request *r)
+{
+    struct request_put *p = &r->put;
+    write_work(r);
+    if (p->result != MOG_OK)
+        return;
+    p->result = compare_md5(p);
+    if (p->result == MOG_OK)
+        p->result = upload_commit(&p->upload, &r->fail);
+    else
+        upload_abort(&p->upload);
+}
+
+/* ---- on the connection's thread ---- */
+
+static void answer_failure(struct request *r)
+{
+    switch (r->put.result) {
+    case MOG_ENOTFOUND:
+        request_answer(r, 404, "Base directory does not exist");
+        break;
+    case MOG_EEXISTS:
+        request_answer(r, 409, "a directory is in the place of a file, or a file in that of a directory");
+        break;
+    case MOG_EPERM:
+        request_answer(r, 403, r->fail.text);
+        break;
+    case MOG_ENOSPC:
+        request_answer(r, 507, "Insufficient Storage");
+        break;
+    case MOG_ETOOLONG:
+        request_answer(r, 400, "Invalid filename");
+        break;
+    case MOG_EDIGEST:
+        request_answer(r, 400, r->put.mismatch);
+        break;
+    default:
+        request_answer(r, device_health(r->dev) == DEVICE_UNHEALTHY && !r->put.is_open ? 503 : 500, r->fail.text);
+        break;
+    }
+    if (r->put.result != MOG_EDIGEST && r->put.result != MOG_ENOTFOUND)
+        log_warn("put: %s from %s failed: %s", r->target, r->conn->peer, r->fail.text);
+}
+
+static enum MHD_Result opened(struct request *r, const char *data, size_t *size)
+{
+    (void)data;
+    (void)size;
+    if (r->answer.status == 0 && r->put.result != MOG_OK)
+        answer_failure(r);
+    return request_has_begun(r);
+}
+
+void put_begin(struct request *r)
+{
+    struct upload *u = &r->put.upload;
+    if (!check_target(r) || !check_md5(r) || !check_range(r) || !check_device(r))
+        return;
+    u->dev = r->dev;
+    u->path = r->path.below;
+    u->length = r->is_chunked ? -1 : (int64_t)r->length;
+    u->is_synced = atomic_load(&r->http->opts.settings->is_synced) && !r->path.is_test_write;
+    /* Who asks before sending must not be told "go on" and then "no". */
+    if (r->has_expect)
+        (void)request_run(r, open_work, opened, false);
+}
+
+static size_t buffer_limit(const struct request *r)
+{
+    if (!r->is_chunked && r->length < HTTP_BUFFER_BYTES)
+        return (size_t)r->length;
+    return HTTP_BUFFER_BYTES;
+}
+
+/* Room for some of `size` bytes; the buffer grows with what really comes, since slow clients may be many. */
+static size_t make_room(struct request *r, size_t size)
+{
+    struct request_put *p = &r->put;
+    size_t limit = buffer_limit(r);
+    if (p->used + size > p->cap && p->cap < limit) {
+        size_t cap = p->cap == 0 ? FIRST_BUFFER_BYTES : p->cap * 4;
+        while (cap < p->used + size)
+            cap *= 4;
+        p->cap = cap > limit ? limit : cap;
+        p->buffer = mem_realloc(p->buffer, p->cap, 1);
+    }
+    return p->cap - p->used;
+}
+
+static enum MHD_Result written(struct request *r, const char *data, size_t *size)
+{
+    if (r->answer.status == 0 && r->put.result != MOG_OK)
+        answer_failure(r);
+    return request_continue(r, data, size);
+}
+
+enum MHD_Result put_body(struct request *r, const char *data, size_t *size)
+{
+    struct request_put *p = &r->put;
+    size_t room = make_room(r, *size), n = *size < room ? *size : room;
+    memcpy(p->buffer + p->used, data, n);
+    p->used += n;
+    p->received += n;
+    *size -= n;
+    http_conn_enter(r->conn, HTTP_PHASE_BODY);
+    if (*size > 0 || (p->used == p->cap && p->used == HTTP_BUFFER_BYTES)) {
+        if (!request_run(r, write_work, written, p->is_open)) {
+            p->used = 0;
+            return request_continue(r, data + n, size);
+        }
+    }
+    return MHD_YES;
+}
+
+/* A trailer may bring the digest. False: the answer is set. */
+static bool check_trailer(struct request *r)
+{
+    struct request_put *p = &r->put;
+    const char *value = MHD_lookup_connection_value(r->connection, MHD_FOOTER_KIND, "Content-MD5");
+    if (!value && p->md5_announced && !p->has_md5) {
+        request_answer(r, 400, "the announced Content-MD5 did not come");
+        return false;
+    }
+    if (!value)
+        return true;
+    if (md5field_parse(span_of(value), p->md5) != MOG_OK) {
+        request_answer_close(r, 400, "bad Content-MD5");
+        return false;
+    }
+    p->has_md5 = true;
+    return true;
+}
+
+static enum MHD_Result committed(struct request *r, const char *data, size_t *size)
+{
+    (void)data;
+    (void)size;
+    if (r->answer.status == 0 && r->put.result != MOG_OK)
+        answer_failure(r);
+    if (r->answer.status == 0)
+        request_answer(r, atomic_load(&r->http->opts.settings->put_status), NULL);
+    return reply_answer(r);
+}
+
+enum MHD_Result put_end(struct request *r, const char *data, size_t *size)
+{
+    (void)data;
+    (void)size;
+    if (!check_trailer(r) || !request_run(r, commit_work, committed, r->put.is_open))
+        return reply_answer(r);
+    return MHD_YES;
+}
+
+void put_fini(struct request *r, bool is_broken_off)
+{
+    struct request_put *p = &r->put;
+    free(p->buffer);
+    p->buffer = NULL;
+    if (is_broken_off && r->answer.status == 499 && r->method && r->method->body)
+        log_warn("put: PUT %s failed from %s after %" PRIu64 " bytes: premature end", r->target, r->conn->peer,
+                 p->received);
+    upload_abandon(&p->upload);
+}

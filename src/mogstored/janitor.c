@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread of a device that measures it round by round and clears away what others left behind. */
+#include "mogstored/janitor.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "mogstored/device.h"
+#include "mogstored/usage.h"
+
+enum { FAULTY_ROUND_MS = 2000, NAME_SIZE = 64 };
+
+struct leftover {
+    struct leftover *next;
+    int fd, dirfd;
+    char name[NAME_SIZE];
+};
+
+/* Invariant: all but `device`, `round_s`, `thread` and `usage` (the thread's own) is under `lock`. */
+struct janitor {
+    struct device *device;
+    unsigned round_s;
+    pthread_t thread;
+    struct usage_writer usage;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct leftover *first;
+    bool is_kicked, is_stopping, has_ended;
+};
+
+static void clear_away(struct leftover *l)
+{
+    while (l) {
+        struct leftover *next = l->next;
+        if (l->name[0] != '\0')
+            (void)unlinkat(l->dirfd, l->name, 0);
+        if (l->fd >= 0)
+            close(l->fd);
+        if (l->dirfd >= 0)
+            close(l->dirfd);
+        free(l);
+        l = next;
+    }
+}
+
+static struct timespec to_timespec(int64_t mono_ms)
+{
+    return (struct timespec){.tv_sec = mono_ms / 1000, .tv_nsec = (mono_ms % 1000) * 1000000};
+}
+
+/* Wait for something to do. False: time to stop, with nothing left. */
+static bool wait_for_work(struct janitor *j, int64_t round_mono_ms, struct leftover **work, bool *is_kicked)
+{
+    struct timespec until = to_timespec(round_mono_ms);
+    pthread_mutex_lock(&j->lock);
+    while (!j->first && !j->is_kicked && !j->is_stopping && clock_mono_ms() < round_mono_ms)
+        pthread_cond_timedwait(&j->wake, &j->lock, &until);
+    *work = j->first;
+    *is_kicked = j->is_kicked;
+    bool goes_on = *work || !j->is_stopping;
+    j->first = NULL;
+    j->is_kicked = false;
+    pthread_mutex_unlock(&j->lock);
+    return goes_on;
+}
+
+static bool is_stopping(struct janitor *j)
+{
+    pthread_mutex_lock(&j->lock);
+    bool stopping = j->is_stopping;
+    pthread_mutex_unlock(&j->lock);
+    return stopping;
+}
+
+static void *run(void *arg)
+{
+    struct janitor *j = arg;
+    struct leftover *work = NULL;
+    int64_t next_round = 0;
+    bool is_kicked;
+    char name[16];
+    snprintf(name, sizeof name, "j-%s", j->device->name);
+    pthread_setname_np(pthread_self(), name);
+    log_set_context(j->device->name);
+    while (wait_for_work(j, next_round, &work, &is_kicked)) {
+        clear_away(work);
+        if (is_stopping(j) || (!is_kicked && clock_mono_ms() < next_round))
+            continue;
+        bool is_well = usage_round(&j->usage, j->device);
+        next_round = clock_mono_ms() + (is_well ? (int64_t)j->round_s * 1000 : FAULTY_ROUND_MS);
+    }
+    return NULL;
+}
+
+struct janitor *janitor_new(struct device *d, unsigned round_s)
+{
+    struct janitor *j = mem_calloc(1, sizeof *j);
+    pthread_condattr_t monotonic;
+    j->device = d;
+    j->round_s = round_s;
+    pthread_mutex_init(&j->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&j->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (pthread_create(&j->thread, NULL, run, j) != 0) {
+        log_err("janitor: cannot start a thread for %s", d->name);
+        abort();
+    }
+    return j;
+}
+
+void janitor_stop(struct janitor *j)
+{
+    pthread_mutex_lock(&j->lock);
+    j->is_stopping = true;
+    pthread_cond_signal(&j->wake);
+    pthread_mutex_unlock(&j->lock);
+    pthread_join(j->thread, NULL);
+    pthread_mutex_lock(&j->lock);
+    struct leftover *rest = j->first;
+    j->first = NULL;
+    j->has_ended = true;
+    pthread_mutex_unlock(&j->lock);
+    clear_away(rest);
+}
+
+void janitor_free(struct janitor *j)
+{
+    if (!j)
+        return;
+    pthread_cond_destroy(&j->wake);
+    pthread_mutex_destroy(&j->lock);
+    free(j);
+}
+
+void janitor_kick(struct janitor *j)
+{
+    pthread_mutex_lock(&j->lock);
+    j->is_kicked = true;
+    pthread_cond_signal(&j->wake);
+    pthread_mutex_unlock(&j->lock);
+}
+
+void janitor_give(struct janitor *j, int fd, int dirfd, const char *name)
+{
+    struct leftover *l = mem_calloc(1, sizeof *l);
+    l->fd = fd;
+    l->dirfd = dirfd;
+    snprintf(l->name, sizeof l->name, "%s", name);
+    pthread_mutex_lock(&j->lock);
+    bool has_ended = j->has_ended;
+    if (!has_ended) {
+        l->next = j->first;
+        j->first = l;
+        pthread_cond_signal(&j->wake);
+    }
+    pthread_mutex_unlock(&j->lock);
+    if (has_ended)
+        clear_away(l);
+}

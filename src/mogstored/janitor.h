@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread of a device that measures it round by round and clears away what others left behind. */
+#ifndef MOG_MOGSTORED_JANITOR_H
+#define MOG_MOGSTORED_JANITOR_H
+
+struct device;
+struct janitor;
+
+/* Start the thread; the first round runs at once, the others every `round_s` seconds (sooner while it is faulty). */
+struct janitor *janitor_new(struct device *d, unsigned round_s);
+
+/* Clear away what is still there and end the thread. From then on janitor_give does its work at once, and may block. */
+void janitor_stop(struct janitor *j);
+void janitor_free(struct janitor *j); /* after janitor_stop */
+
+/* Measure soon. Any thread. */
+void janitor_kick(struct janitor *j);
+
+/*
+ * Unlink `name` in `dirfd` (when `name` is not "") and close both descriptors (each may be -1; both are taken): calls
+ * that may block, for callers that must not. Any thread.
+ */
+void janitor_give(struct janitor *j, int fd, int dirfd, const char *name);
+
+#endif

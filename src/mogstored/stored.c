@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* The storage daemon as a whole: start in order, run until a signal, stop in reverse order. */
+#include "mogstored/stored.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/daemon.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/num.h"
+#include "mogstored/access_log.h"
+#include "mogstored/devices.h"
+#include "mogstored/http.h"
+#include "mogstored/metrics.h"
+#include "mogstored/reload.h"
+#include "mogstored/side.h"
+#include "mogstored/upgrade.h"
+
+enum {
+    ROUND_S = 10,             /* between two measurements of a device */
+    SPARE_DESCRIPTORS = 1024, /* beside connections and the files they read */
+    STOP_LIMIT_MS = 3000,     /* a hung disk must not keep us from ending */
+};
+
+/* Relative paths would change their meaning with the folder. */
+static void make_absolute(char **path)
+{
+    char cwd[PATH_MAX];
+    if (!*path || (*path)[0] == '/' || (*path)[0] == '\0' || !getcwd(cwd, sizeof cwd))
+        return;
+    char *absolute = mem_printf("%s/%s", cwd, *path);
+    free(*path);
+    *path = absolute;
+}
+
+enum mog_err stored_load(struct stored *s, int argc, char **argv, bool *is_done, struct mog_fail *f)
+{
+    *s = (struct stored){.argc = argc, .argv = argv};
+    for (size_t i = 0; i < STORED_SOCKET_COUNT; i++)
+        s->fds[i] = -1;
+    settings_init(&s->settings);
+    (void)!log_open("mogstored", LOG_SINK_STDERR, NULL, NULL);
+    enum mog_err e = stored_options_load(&s->opts, argc, argv, f);
+    if (e != MOG_OK)
+        return e;
+    *is_done = s->opts.help || s->opts.version;
+    if (s->opts.help) {
+        printf("Usage: mogstored [options]\n\n");
+        opt_print_help(&stored_options_spec);
+    } else if (s->opts.version) {
+        printf("mogstored %s\n", MOG_VERSION);
+    }
+    if (*is_done)
+        return MOG_OK;
+    make_absolute(&s->opts.docroot);
+    make_absolute(&s->opts.pidfile);
+    make_absolute(&s->opts.access_log);
+    make_absolute(&s->opts.config);
+    return reload_apply_settings(s, &s->opts, f);
+}
+
+enum mog_err stored_listen(struct stored *s, struct mog_fail *f)
+{
+    const struct {
+        const char *what, *address;
+    } wanted[STORED_SOCKET_COUNT] = {
+        [STORED_HTTP] = {"httplisten", strcmp(s->opts.server, "none") == 0 ? NULL : s->opts.httplisten},
+        [STORED_SIDE] = {"mgmtlisten", s->opts.mgmtlisten},
+        [STORED_HTTP_GET] = {"httpgetlisten", s->opts.httpgetlisten},
+        [STORED_METRICS] = {"http_metrics_listen", s->opts.http_metrics_listen},
+    };
+    enum mog_err e = sockets_inherit(&s->inherited, f);
+    for (size_t i = 0; e == MOG_OK && i < STORED_SOCKET_COUNT; i++) {
+        if (wanted[i].address)
+            e = sockets_listen(&s->inherited, wanted[i].what, wanted[i].address, &s->fds[i], f);
+    }
+    sockets_close_rest(&s->inherited);
+    return e;
+}
+
+/* Refuses to start beside the process that a pid file names. */
+static enum mog_err check_pidfile(const char *path, struct mog_fail *f)
+{
+    char text[32] = "";
+    uint64_t pid;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return MOG_OK;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0 || num_parse_u64(span_trim(span_of(text)), 1, INT32_MAX, &pid) != MOG_OK)
+        return MOG_OK;
+    if (pid == (uint64_t)getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH))
+        return MOG_OK;
+    return fail_set(f, MOG_EEXISTS, "already running on PID: %" PRIu64 " (%s)", pid, path);
+}
+
+/* As daemon_become, with a group other than the user's own. */
+static enum mog_err become(const char *user, const char *group, struct mog_fail *f)
+{
+    if (!group)
+        return user ? daemon_become(user, f) : MOG_OK;
+    const struct group *gr = getgrnam(group);
+    if (!gr)
+        return fail_set(f, MOG_ENOTFOUND, "group '%s' does not exist", group);
+    gid_t gid = gr->gr_gid;
+    const struct passwd *pw = user ? getpwnam(user) : NULL;
+    if (user && !pw)
+        return fail_set(f, MOG_ENOTFOUND, "user '%s' does not exist", user);
+    if (geteuid() != 0)
+        return getegid() == gid ? MOG_OK : fail_set(f, MOG_EPERM, "only root can take group '%s'", group);
+    if ((user ? initgroups(user, gid) : setgroups(1, &gid)) != 0 || setgid(gid) != 0 || (pw && setuid(pw->pw_uid) != 0))
+        return fail_sys(f, MOG_EPERM, errno, "cannot become %s:%s", user ? user : "", group);
+    return MOG_OK;
+}
+
+enum mog_err stored_enter(struct stored *s, struct mog_fail *f)
+{
+    const struct stored_options *o = &s->opts;
+    enum mog_err e = MOG_OK;
+    size_t want = (size_t)o->maxconns * 2 + SPARE_DESCRIPTORS, have = daemon_raise_nofile(want);
+    if (have < want) {
+        size_t conns = have > 2 * SPARE_DESCRIPTORS ? (have - SPARE_DESCRIPTORS) / 2 : have / 4;
+        if (conns < (size_t)o->maxconns) {
+            log_warn("maxconns = %" PRId64 " needs %zu file descriptors, only %zu are allowed: going on with %zu",
+                     o->maxconns, want, have, conns);
+            s->opts.maxconns = (int64_t)conns;
+        }
+    }
+    (void)umask(022);
+    if (o->pidfile)
+        e = check_pidfile(o->pidfile, f);
+    if (e == MOG_OK && o->daemonize && !upgrade_is_successor())
+        e = daemon_detach(f);
+    if (e == MOG_OK && o->pidfile) {
+        e = daemon_pidfile_write(o->pidfile, f);
+        s->has_pidfile = e == MOG_OK;
+    }
+    if (e == MOG_OK)
+        e = become(o->user, o->group, f);
+    return e;
+}
+
+static void ask_to_stop(void *arg, bool is_graceful, uint64_t limit_s)
+{
+    struct stored *s = arg;
+    atomic_store(&s->graceful_limit_s, limit_s);
+    (void)kill(getpid(), is_graceful ? SIGQUIT : SIGTERM);
+}
+
+static unsigned round_seconds(void)
+{
+    const char *text = getenv("MOG_DISK_USAGE_INTERVAL");
+    uint64_t seconds;
+    if (text && num_parse_u64(span_of(text), 1, 3600, &seconds) == MOG_OK)
+        return (unsigned)seconds;
+    return ROUND_S;
+}
+
+static void block_signals(sigset_t *set)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        sigaddset(set, signals[i]);
+    (void)pthread_sigmask(SIG_BLOCK, set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static enum mog_err start_http(struct stored *s, struct mog_fail *f)
+{
+    enum mog_err e = MOG_OK;
+    s->http = http_new(&(struct http_opts){.devices = s->devices,
+                                           .settings = &s->settings,
+                                           .access_log = s->access_log,
+                                           .max_conns = (size_t)s->opts.maxconns,
+                                           .keepalive_s = (unsigned)s->opts.keepalive_timeout});
+    if (s->fds[STORED_HTTP] >= 0)
+        e = http_serve(s->http, s->fds[STORED_HTTP], false, f);
+    if (e == MOG_OK && s->fds[STORED_HTTP_GET] >= 0)
+        e = http_serve(s->http, s->fds[STORED_HTTP_GET], true, f);
+    return e;
+}
+
+enum mog_err stored_start(struct stored *s, struct mog_fail *f)
+{
+    const struct stored_options *o = &s->opts;
+    sigset_t unused;
+    block_signals(&unused);
+    if (geteuid() == 0)
+        log_info("running as root: an unmounted device is noticed all the same, but `user` is safer");
+    enum mog_err e = devices_new(&(struct devices_opts){.docroot = o->docroot,
+                                                        .threads = (unsigned)o->device_threads,
+                                                        .round_s = round_seconds()},
+                                 &s->settings, &s->devices, f);
+    if (e == MOG_OK && o->access_log)
+        e = access_log_open(o->access_log, &s->access_log, f);
+    if (e != MOG_OK)
+        return e;
+    devices_start(s->devices);
+    e = start_http(s, f);
+    if (e == MOG_OK) {
+        s->side = side_new(&(struct side_opts){.devices = s->devices,
+                                               .settings = &s->settings,
+                                               .http = s->http,
+                                               .has_iostat = o->iostat,
+                                               .stop = ask_to_stop,
+                                               .stop_arg = s});
+        e = side_serve(s->side, s->fds[STORED_SIDE], f);
+    }
+    if (e == MOG_OK && s->fds[STORED_METRICS] >= 0)
+        e = metrics_serve(s->fds[STORED_METRICS], s->devices, s->http, &s->metrics, f);
+    if (e != MOG_OK)
+        return e;
+    if (o->daemonize && !upgrade_is_successor())
+        (void)!log_open("mogstored", LOG_SINK_SYSLOG, NULL, NULL);
+    daemon_ready();
+    if (!o->daemonize) {
+        printf("Running.\n");
+        (void)fflush(stdout);
+    }
+    log_info("serving %s", o->docroot);
+    return MOG_OK;
+}
+
+/* Finish what has begun, at most for a while. A second signal to stop ends it. */
+static void drain(struct stored *s, const sigset_t *signals)
+{
+    uint64_t limit_s = atomic_load(&s->graceful_limit_s);
+    struct deadline by = deadline_in((int64_t)(limit_s > 0 ? limit_s : (uint64_t)s->opts.graceful_timeout) * 1000);
+    log_info("stopping gracefully");
+    daemon_notify("STOPPING=1");
+    http_quiesce(s->http, s->successor != 0);
+    while (http_connections(s->http) > 0 && !deadline_is_past(by)) {
+        struct timespec pause = {.tv_nsec = 100 * 1000000};
+        int sig = sigtimedwait(signals, NULL, &pause);
+        if (sig == SIGTERM || sig == SIGINT)
+            break;
+    }
+}
+
+void stored_run(struct stored *s)
+{
+    sigset_t signals;
+    int sig = 0;
+    block_signals(&signals);
+    for (;;) {
+        if (sigwait(&signals, &sig) != 0)
+            continue;
+        switch (sig) {
+        case SIGHUP:
+            reload(s);
+            break;
+        case SIGUSR1:
+            reload_logs(s);
+            break;
+        case SIGUSR2:
+            upgrade_start(s);
+            break;
+        case SIGCHLD:
+            upgrade_reap(s);
+            break;
+        case SIGQUIT:
+            drain(s, &signals);
+            log_info("ending run");
+            return;
+        default:
+            log_info("ending run due to %s", sig == SIGINT ? "SIGINT" : "SIGTERM");
+            return;
+        }
+    }
+}
+
+/* Calls that hang in the kernel cannot be waited for. */
+static void *give_up(void *arg)
+{
+    const struct stored *s = arg;
+    clock_sleep_ms(STOP_LIMIT_MS);
+    log_warn("a disk does not answer, ending without it");
+    if (s->has_pidfile)
+        daemon_pidfile_remove(s->opts.pidfile);
+    _exit(0);
+}
+
+static void stop_threads(struct stored *s)
+{
+    pthread_t watchdog;
+    if (s->devices && pthread_create(&watchdog, NULL, give_up, s) == 0)
+        (void)pthread_detach(watchdog);
+    metrics_stop(s->metrics);
+    if (s->http)
+        http_quiesce(s->http, s->successor != 0);
+    if (s->side)
+        side_stop(s->side);
+    if (s->devices)
+        devices_stop(s->devices);
+    if (s->http)
+        http_stop(s->http);
+    side_free(s->side);
+    http_free(s->http);
+    access_log_close(s->access_log);
+    devices_free(s->devices);
+}
+
+void stored_stop(struct stored *s)
+{
+    stop_threads(s);
+    for (size_t i = 0; i < STORED_SOCKET_COUNT; i++) {
+        if (s->fds[i] >= 0)
+            close(s->fds[i]);
+    }
+    if (s->has_pidfile)
+        daemon_pidfile_remove(s->opts.pidfile);
+    settings_fini(&s->settings);
+    stored_options_fini(&s->opts);
+}
