@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A client of the tracker that shows everything, and HTTP for storage nodes."""
-import http.client
 import socket
 import urllib.parse
+from http.client import HTTPConnection
 
 from waiting import DEADLINE
 
@@ -173,4 +173,4 @@ def http(method, url, body=None, headers=None, timeout=DEADLINE):
 
 
 def http_connection(host, port, timeout=DEADLINE):
-    return http.client.HTTPConnection(host, port, timeout=timeout)
+    return HTTPConnection(host, port, timeout=timeout)
