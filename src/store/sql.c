@@ -30,7 +30,7 @@ const struct sql_driver *sql_driver_of(enum store_backend b)
     case STORE_MYSQL:
         return &sql_driver_mysql;
     case STORE_PGSQL:
-        break;
+        return &sql_driver_pgsql;
     }
     return NULL;
 }

@@ -31,8 +31,6 @@ enum mog_err store_env_new(const struct store_config *c, struct store_env **out,
     *out = NULL;
     struct store_env *env = mem_calloc(1, sizeof *env);
     enum mog_err e = sql_target_parse(&env->target, c->dsn, c->user, c->password, f);
-    if (e == MOG_OK && sql_driver_of(env->target.backend) == NULL)
-        e = fail_set(f, MOG_EUNSUPPORTED, "no driver for this database");
     if (e != MOG_OK) {
         sql_target_fini(&env->target);
         free(env);

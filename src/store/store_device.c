@@ -83,11 +83,11 @@ struct usage_chunk {
 static enum mog_err write_chunk(struct store *st, void *arg)
 {
     const struct usage_chunk *c = arg;
+    const uint64_t most = store_backend(st) == STORE_PGSQL ? INT32_MAX : UINT32_MAX; /* of the column */
     enum mog_err e = MOG_OK;
     for (size_t i = 0; e == MOG_OK && i < c->n; i++) {
         const struct store_usage *u = &c->rows[i];
-        uint64_t total = u->mb_total < UINT32_MAX ? u->mb_total : UINT32_MAX;
-        uint64_t used = u->mb_used < UINT32_MAX ? u->mb_used : UINT32_MAX;
+        uint64_t total = u->mb_total < most ? u->mb_total : most, used = u->mb_used < most ? u->mb_used : most;
         e = STORE_RUN(st, SQL_DEVICE_USAGE, sql_int(total), sql_int(used), sql_int((uint64_t)u->mb_asof),
                       sql_int(u->devid));
     }

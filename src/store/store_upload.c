@@ -7,7 +7,7 @@
 #include "store/store_queue.h"
 #include "store/store_run.h"
 
-enum { ALLOCATE_TRIES = 10, DMID_MAX = 65535, CLASSID_MAX = 255, TEMPFILE_WIDTH = 6, FILE_WIDTH = 6 };
+enum { ALLOCATE_TRIES = 10, PUT_TRIES = 20, DMID_MAX = 65535, CLASSID_MAX = 255, TEMPFILE_WIDTH = 6, FILE_WIDTH = 6 };
 
 void store_upload_free(struct store_upload *u)
 {
@@ -167,16 +167,25 @@ static enum mog_err insert_file(struct store *st, const struct store_file_close 
     return e;
 }
 
-/* Remove what the key has now, and queue it for deletion. */
+/*
+ * Remove what the key has now, and queue it for deletion. When the key has nothing, then either another file has the
+ * upload's fid, or the key's file went away in between.
+ */
 static enum mog_err replace_old(struct store *st, struct close_job *j)
 {
     const struct store_file_close *c = j->c;
     enum mog_err e = STORE_RUN(st, SQL_FILE_LOCK_KEY, sql_int(c->dmid), sql_name_of(c->key));
-    if (e != MOG_OK || st->result.n_rows == 0)
+    if (e != MOG_OK)
         return e;
     uint64_t old = sql_u64(&st->result, 0, 0);
+    if (st->result.n_rows == 0) {
+        e = STORE_RUN(st, SQL_FILE_LOCK_FID, sql_int(c->fid));
+        old = sql_u64(&st->result, 0, 0);
+        if (e != MOG_OK || st->result.n_rows == 0)
+            return e;
+    }
     if (old == c->fid)
-        return store_fail(st, MOG_EEXISTS, "the upload is a file already");
+        return store_fail(st, MOG_EEXISTS, "a file has this fid");
     j->replaced = old;
     e = store_delete_add(st, &old, 1, 0);
     return e == MOG_OK ? STORE_RUN(st, SQL_FILE_DELETE, sql_int(old)) : e;
@@ -184,23 +193,21 @@ static enum mog_err replace_old(struct store *st, struct close_job *j)
 
 /*
  * A new key is inserted without looking first: locking a key that does not exist would lock the gap around it, and
- * uploads of neighbouring keys would deadlock.
+ * uploads of neighbouring keys would deadlock. Others may put files under the key between our steps.
  */
 static enum mog_err put_file(struct store *st, struct close_job *j)
 {
-    bool is_taken = true;
+    bool is_taken = j->c->old_fid != 0;
     enum mog_err e = MOG_OK;
-    if (j->c->old_fid == 0) {
-        e = insert_file(st, j->c, &is_taken);
+    for (int i = 0; e == MOG_OK && i < PUT_TRIES; i++) {
+        if (!is_taken)
+            e = insert_file(st, j->c, &is_taken);
         if (e != MOG_OK || !is_taken)
             return e;
+        e = replace_old(st, j);
+        is_taken = false;
     }
-    e = replace_old(st, j);
-    if (e == MOG_OK)
-        e = insert_file(st, j->c, &is_taken);
-    if (e == MOG_OK && is_taken)
-        e = store_fail(st, MOG_EEXISTS, "a file has this fid");
-    return e;
+    return e == MOG_OK ? store_fail(st, MOG_EDEADLOCK, "the key changes faster than it can be written") : e;
 }
 
 static enum mog_err take_tempfile(struct store *st, uint64_t fid)

@@ -27,6 +27,13 @@ class StoreOnMariadb(unittest.TestCase):
             run_unit(program, self.env("rowlocks", MOG_TEST_ROW_LOCKS="1"))
         self.assertEqual(self.server.rows("rowlocks", "SELECT COUNT(*) FROM `lock`"), [["0"]])
 
+    def test_names_as_text(self):
+        """A database that the original has made."""
+        env = {**self.env("texts"), "MOG_TEST_TEXT_NAMES": "1"}
+        for program in PROGRAMS:
+            with self.subTest(program):
+                run_unit(program, env)
+
 
 if __name__ == "__main__":
     unittest.main()

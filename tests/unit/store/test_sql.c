@@ -8,6 +8,8 @@ START_TEST(every_statement_is_accepted)
     size_t n_missing = 0;
     OK(st, store_open(st));
     for (int id = 0; id < SQL_STMTS; id++) {
+        if (store_backend(st) == STORE_PGSQL && id == SQL_FILE_KEYS_LIKE && st->conn->names_are_bytes)
+            continue; /* bytes have no such comparison, and are not asked for it */
         bool is_row_lock = id >= SQL_LOCK_ROW_INSERT && id <= SQL_LOCK_ROW_DELETE;
         if (st->driver->texts[id] == NULL ||
             (is_row_lock && store_backend(st) == STORE_MYSQL && !fx.env->row_locks)) { /* there is no such table */

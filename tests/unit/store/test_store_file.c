@@ -242,6 +242,44 @@ START_TEST(names_are_bytes)
 }
 END_TEST
 
+/* On columns of text it is the database that compares, and the setting is heard. */
+START_TEST(names_are_text)
+{
+    struct store *st = fx.st;
+    bool are_bytes;
+    OK(st, store_keys_are_bytes(st, &are_bytes));
+    ck_assert(!are_bytes);
+    (void)fixture_file(st, 1, "Case_Sensitive_Clod", 1);
+    (void)fixture_file(st, 1, "casXY", 1);
+    (void)fixture_file(st, 1, "other", 1);
+    struct store_keys l;
+    struct store_list_keys want = {.dmid = 1, .prefix = span_of("case"), .limit = 100};
+    OK(st, store_file_list_keys(st, &want, &l));
+    ck_assert_uint_eq(l.n, store_backend(st) == STORE_PGSQL ? 0 : 1);
+    store_keys_free(&l);
+    want.case_sensitive = true;
+    OK(st, store_file_list_keys(st, &want, &l));
+    ck_assert_uint_eq(l.n, 0);
+    store_keys_free(&l);
+    want.prefix = span_of("Case_");
+    OK(st, store_file_list_keys(st, &want, &l));
+    ck_assert_uint_eq(l.n, 1);
+    ck_assert_str_eq(l.rows[0].ptr, "Case_Sensitive_Clod");
+    store_keys_free(&l);
+    want.after = span_of("Case_Sensitive_Clod");
+    OK(st, store_file_list_keys(st, &want, &l));
+    ck_assert_uint_eq(l.n, 0);
+    store_keys_free(&l);
+    struct store_found f;
+    enum mog_err e = store_file_find(st, 1, span_of("CASXY"), 0, &f);
+    ck_assert_int_eq(e, store_backend(st) == STORE_MYSQL ? MOG_OK : MOG_ENOTFOUND);
+    store_found_free(&f);
+    OK(st, store_file_find(st, 1, span_of("casXY"), 0, &f));
+    store_found_free(&f);
+    OK(st, store_file_delete(st, 1, span_of("casXY"), NULL));
+}
+END_TEST
+
 START_TEST(listing_pages)
 {
     struct store *st = fx.st;
@@ -521,7 +559,8 @@ END_TEST
 int main(void)
 {
     return FIXTURE_RUN("store_file", upload_becomes_file, overwrite_queues_the_old_file, close_of_a_fid_that_is_a_file,
-                       discard_leaves_it_to_the_delete_worker, explicit_fids, counter_that_went_back, names_are_bytes,
-                       listing_pages, changing_files, locations, device_walks, sweep_of_old_uploads,
-                       debug_shows_everything, round_trips);
+                       discard_leaves_it_to_the_delete_worker, explicit_fids, counter_that_went_back,
+                       fixture_env("MOG_TEST_TEXT_NAMES") != NULL ? names_are_text : names_are_bytes, listing_pages,
+                       changing_files, locations, device_walks, sweep_of_old_uploads, debug_shows_everything,
+                       round_trips);
 }
