@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* The check of one device, and the pool that runs many of them. */
+#include "tracker/monitor/monitor_probe.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/pool.h"
+#include "common/rng.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { MAX_THREADS = 64, FAST_FAILURE_MS = 500 };
+
+struct probe_thread {
+    struct monitor_probe *probe;
+    struct node *node;
+    struct rng rng;
+};
+
+/* One host of the running round. */
+struct probe_host {
+    uint32_t hostid;
+    bool skip; /* under `lock` */
+};
+
+struct probe_item {
+    const struct cluster_device *device;
+    struct probe_host *host;
+};
+
+/* Invariants: `left`, `usage`, and hosts[].skip are under `lock`; the rest is set before the round's items are handed
+ * in. */
+struct monitor_probe {
+    struct node_shared *nodes;
+    struct monitor_seen *seen;
+    struct pool *pool;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    const struct cluster *cluster;
+    int64_t timeout_ms;
+    struct probe_host *hosts;
+    struct probe_item *items;
+    size_t left;
+    struct store_usage *usage;
+    size_t n_usage, cap_usage;
+};
+
+static void add_usage(struct monitor_probe *p, const struct cluster_device *d, const struct node_usage *u)
+{
+    struct store_usage row = {
+        .devid = d->devid, .mb_total = u->total_kb / 1024, .mb_used = u->used_kb / 1024, .mb_asof = clock_wall_s()};
+    pthread_mutex_lock(&p->lock);
+    p->usage = mem_grow(p->usage, p->n_usage, &p->cap_usage, sizeof(*p->usage));
+    p->usage[p->n_usage++] = row;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void usage_failed(struct monitor_probe *p, const struct probe_item *item, int64_t elapsed_ms,
+                         const struct mog_fail *f)
+{
+    const struct cluster_device *d = item->device;
+    bool changed;
+    if (elapsed_ms < FAST_FAILURE_MS) {
+        uint32_t port = d->host->http_get_port != 0 ? d->host->http_get_port : d->host->http_port;
+        changed = monitor_seen_set_device(p->seen, d->devid, DEVICE_UNREACHABLE);
+        if (monitor_seen_may_log(p->seen, d->devid, changed))
+            log_warn("Port %u not listening on %s (http://%s:%u/dev%u/usage)?  Error was: %s", port, d->host->ip,
+                     d->host->ip, port, d->devid, f->text);
+        return;
+    }
+    changed = monitor_seen_set_host(p->seen, d->hostid, HOST_UNREACHABLE);
+    if (monitor_seen_may_log(p->seen, d->devid, changed))
+        log_warn("monitor: host %s does not answer in time, none of its devices is used: %s", d->host->name, f->text);
+    pthread_mutex_lock(&p->lock);
+    item->host->skip = true;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void test_write(struct probe_thread *t, const struct cluster_device *d)
+{
+    struct monitor_probe *p = t->probe;
+    struct mog_fail f = {0};
+    if (!cluster_device_can_delete(d)) {
+        (void)monitor_seen_set_device(p->seen, d->devid, DEVICE_READABLE);
+        return;
+    }
+    enum mog_err e = node_test_write(t->node, p->cluster, d, p->timeout_ms, rng_u64(&t->rng), &f);
+    if (e == MOG_EDIGEST) /* another tracker may have used the same name at this moment */
+        e = node_test_write(t->node, p->cluster, d, p->timeout_ms, rng_u64(&t->rng), &f);
+    if (e != MOG_OK) {
+        bool changed = monitor_seen_set_device(p->seen, d->devid, DEVICE_READABLE);
+        if (monitor_seen_may_log(p->seen, d->devid, changed))
+            log_warn("monitor: dev%u takes no files, it is read only for now: %s", d->devid, f.text);
+        return;
+    }
+    if (monitor_seen_set_device(p->seen, d->devid, DEVICE_WRITEABLE))
+        log_debug("monitor: dev%u is writeable", d->devid);
+    bool rejects = false;
+    if (node_probe_md5(t->node, d, p->timeout_ms, &rejects) == MOG_OK)
+        monitor_seen_set_md5(p->seen, d->devid, rejects);
+}
+
+static void check(struct probe_thread *t, const struct probe_item *item)
+{
+    struct monitor_probe *p = t->probe;
+    const struct cluster_device *d = item->device;
+    pthread_mutex_lock(&p->lock);
+    bool skip = item->host->skip;
+    pthread_mutex_unlock(&p->lock);
+    if (skip)
+        return;
+    struct node_usage usage;
+    struct mog_fail f = {0};
+    int64_t start = clock_mono_ms();
+    enum mog_err e = node_usage(t->node, d, p->timeout_ms, &usage, &f);
+    if (e != MOG_OK && e != MOG_EPROTO) {
+        usage_failed(p, item, clock_mono_ms() - start, &f);
+        return;
+    }
+    if (monitor_seen_set_host(p->seen, d->hostid, HOST_REACHABLE))
+        log_debug("monitor: host %s is reachable", d->host->name);
+    if (e == MOG_EPROTO) {
+        if (monitor_seen_may_log(p->seen, d->devid, false))
+            log_warn("%s", f.text);
+        return;
+    }
+    add_usage(p, d, &usage);
+    /* After a failure the first answer is tested at once, so that a device that is back is used in the same round. */
+    enum device_seen before = monitor_seen_device(p->seen, d->devid);
+    bool force = before == DEVICE_UNREACHABLE || before == DEVICE_NOT_SEEN;
+    if (monitor_seen_begin_test(p->seen, d->devid, force))
+        test_write(t, d);
+}
+
+static void *thread_new(void *arg)
+{
+    struct probe_thread *t = mem_calloc(1, sizeof(*t));
+    t->probe = arg;
+    t->node = node_new(t->probe->nodes);
+    rng_seed_random(&t->rng);
+    return t;
+}
+
+static void thread_free(void *worker)
+{
+    struct probe_thread *t = worker;
+    node_free(t->node);
+    free(t);
+}
+
+static void item_done(struct monitor_probe *p)
+{
+    pthread_mutex_lock(&p->lock);
+    if (--p->left == 0)
+        pthread_cond_signal(&p->ended);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void work(void *worker, void *item)
+{
+    struct probe_thread *t = worker;
+    check(t, item);
+    item_done(t->probe);
+}
+
+static void drop(void *arg, void *item)
+{
+    (void)item;
+    item_done(arg);
+}
+
+struct monitor_probe *monitor_probe_new(struct node_shared *nodes, struct monitor_seen *seen)
+{
+    struct monitor_probe *p = mem_calloc(1, sizeof(*p));
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->ended, &attr);
+    pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&p->lock, NULL);
+    p->nodes = nodes;
+    p->seen = seen;
+    struct pool_ops ops = {
+        .name = "monitor", .worker_new = thread_new, .worker_free = thread_free, .work = work, .drop = drop, .arg = p};
+    p->pool = pool_new(&ops, 0);
+    return p;
+}
+
+void monitor_probe_free(struct monitor_probe *p)
+{
+    if (p == NULL)
+        return;
+    pool_stop(p->pool);
+    free(p->hosts);
+    free(p->items);
+    free(p->usage);
+    pthread_mutex_destroy(&p->lock);
+    pthread_cond_destroy(&p->ended);
+    free(p);
+}
+
+/* Items in turns: the first device of every host, then the second of each, and so on. */
+static size_t fill_items(struct monitor_probe *p, const struct cluster *c)
+{
+    size_t n = 0;
+    bool more = true;
+    for (size_t turn = 0; more; turn++) {
+        more = false;
+        for (size_t h = 0; h < c->n_hosts; h++) {
+            size_t seen = 0;
+            for (size_t i = 0; i < c->n_devices; i++) {
+                const struct cluster_device *d = &c->devices[i];
+                if (d->host != &c->hosts[h] || !cluster_device_is_monitored(d) || seen++ != turn)
+                    continue;
+                p->items[n++] = (struct probe_item){d, &p->hosts[h]};
+                more = true;
+                break;
+            }
+        }
+    }
+    return n;
+}
+
+void monitor_probe_begin(struct monitor_probe *p, const struct cluster *c, int64_t timeout_ms)
+{
+    p->cluster = c;
+    p->timeout_ms = timeout_ms;
+    p->n_usage = 0;
+    p->hosts = mem_realloc(p->hosts, c->n_hosts, sizeof(*p->hosts));
+    p->items = mem_realloc(p->items, c->n_devices, sizeof(*p->items));
+    for (size_t h = 0; h < c->n_hosts; h++)
+        p->hosts[h] = (struct probe_host){.hostid = c->hosts[h].hostid};
+    size_t n = fill_items(p, c);
+    size_t threads = n < MAX_THREADS ? n : MAX_THREADS;
+    if (threads > pool_wanted(p->pool))
+        pool_resize(p->pool, threads);
+    pthread_mutex_lock(&p->lock);
+    p->left = n;
+    pthread_mutex_unlock(&p->lock);
+    for (size_t i = 0; i < n; i++) {
+        if (!pool_submit(p->pool, &p->items[i]))
+            item_done(p);
+    }
+}
+
+bool monitor_probe_wait(struct monitor_probe *p, int64_t ms)
+{
+    int64_t until = clock_mono_ms() + ms;
+    struct timespec ts = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+    pthread_mutex_lock(&p->lock);
+    int rc = 0;
+    while (p->left != 0 && rc == 0)
+        rc = pthread_cond_timedwait(&p->ended, &p->lock, &ts);
+    bool over = p->left == 0;
+    pthread_mutex_unlock(&p->lock);
+    return over;
+}
+
+void monitor_probe_take_usage(struct monitor_probe *p, struct store_usage **rows, size_t *n)
+{
+    pthread_mutex_lock(&p->lock);
+    *rows = p->usage;
+    *n = p->n_usage;
+    p->usage = NULL;
+    p->n_usage = p->cap_usage = 0;
+    pthread_mutex_unlock(&p->lock);
+}
