@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct http_client {
     CURL *easy;
     char *user_agent;
     long pool;
+    const _Atomic bool *abort; /* NULL: none */
 
     /* The exchange in progress; `active` from start to finish. */
     bool active;
@@ -72,6 +74,11 @@ void http_client_free(struct http_client *c)
 void http_client_set_pool(struct http_client *c, size_t connections)
 {
     c->pool = connections < 10000 ? (long)connections : 10000;
+}
+
+void http_client_set_abort(struct http_client *c, const _Atomic bool *flag)
+{
+    c->abort = flag;
 }
 
 static size_t on_read(char *out, size_t size, size_t n, void *arg)
@@ -337,7 +344,10 @@ static enum mog_err drive(struct http_client *c, bool head_is_enough, struct mog
         int64_t left = time_left(c, &what);
         if (left <= 0)
             return fail_set(f, MOG_ETIMEOUT, "%s %s: timed out (%s)", c->req.method, c->req.url, what);
-        (void)curl_multi_poll(c->multi, NULL, 0, left > 1000 ? 1000 : (int)left, NULL);
+        if (c->abort != NULL && atomic_load_explicit(c->abort, memory_order_relaxed))
+            return fail_set(f, MOG_ECANCELED, "%s %s: canceled", c->req.method, c->req.url);
+        int slice = c->abort != NULL ? 200 : 1000;
+        (void)curl_multi_poll(c->multi, NULL, 0, left > slice ? slice : (int)left, NULL);
     }
     if (!c->done)
         return MOG_OK;

@@ -19,6 +19,9 @@ void http_client_free(struct http_client *c);
 /* Most idle connections kept (default 20). */
 void http_client_set_pool(struct http_client *c, size_t connections);
 
+/* While `*flag` is true, exchanges end within 200 ms with MOG_ECANCELED. NULL: never. The flag outlives the client. */
+void http_client_set_abort(struct http_client *c, const _Atomic bool *flag);
+
 struct http_request {
     const char *method;         /* "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "MKCOL" */
     const char *url;            /* http://host:port/path */

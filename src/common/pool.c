@@ -5,8 +5,11 @@
 #include "common/log.h"
 #include "common/mem.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct item {
@@ -18,6 +21,7 @@ struct worker_thread {
     struct worker_thread *next;
     pthread_t id;
     struct pool *pool;
+    uint32_t number;
 };
 
 /*
@@ -34,7 +38,7 @@ struct pool {
     pthread_cond_t wake;
     struct item *first, **last;
     size_t waiting, wanted, running, alive, busy, idle;
-    struct worker_thread *ended;
+    struct worker_thread *ended, *threads; /* threads: those that run, by number, newest first */
     bool stopping;
     pthread_cond_t all_ended;
 };
@@ -73,7 +77,9 @@ static void *run(void *arg)
 {
     struct worker_thread *self = arg;
     struct pool *p = self->pool;
-    log_set_context(p->ops.name);
+    char context[64];
+    (void)snprintf(context, sizeof(context), "%s(%" PRIu32 ")", p->ops.name, self->number);
+    log_set_context(context);
     pthread_setname_np(pthread_self(), p->ops.name);
     void *worker = p->ops.worker_new != NULL ? p->ops.worker_new(p->ops.arg) : NULL;
     pthread_mutex_lock(&p->lock);
@@ -96,6 +102,10 @@ static void *run(void *arg)
     if (p->ops.worker_free != NULL)
         p->ops.worker_free(worker);
     pthread_mutex_lock(&p->lock);
+    struct worker_thread **at = &p->threads;
+    while (*at != self)
+        at = &(*at)->next;
+    *at = self->next;
     self->next = p->ended;
     p->ended = self;
     p->alive--;
@@ -104,6 +114,13 @@ static void *run(void *arg)
     pthread_cond_broadcast(&p->all_ended);
     pthread_mutex_unlock(&p->lock);
     return NULL;
+}
+
+uint32_t pool_next_number(void)
+{
+    /* Linux's highest process id is 4194304: an operator who kills one of ours hits nothing. */
+    static _Atomic uint32_t last = 4194304;
+    return atomic_fetch_add(&last, 1) + 1;
 }
 
 static void join_ended(struct worker_thread *list)
@@ -121,6 +138,7 @@ static bool start_one(struct pool *p)
 {
     struct worker_thread *t = mem_calloc(1, sizeof(*t));
     t->pool = p;
+    t->number = pool_next_number();
     /* Signals belong to the main thread. */
     sigset_t all, old;
     sigfillset(&all);
@@ -131,6 +149,8 @@ static bool start_one(struct pool *p)
         free(t);
         return false;
     }
+    t->next = p->threads;
+    p->threads = t;
     p->running++;
     p->alive++;
     return true;
@@ -200,6 +220,21 @@ size_t pool_busy(struct pool *p)
 size_t pool_waiting(struct pool *p)
 {
     return read_counter(p, &p->waiting);
+}
+
+size_t pool_numbers(struct pool *p, uint32_t *out, size_t max)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&p->lock);
+    for (const struct worker_thread *t = p->threads; t != NULL && n < max; t = t->next)
+        out[n++] = t->number;
+    pthread_mutex_unlock(&p->lock);
+    for (size_t i = 0; i < n / 2; i++) {
+        uint32_t keep = out[i];
+        out[i] = out[n - 1 - i];
+        out[n - 1 - i] = keep;
+    }
+    return n;
 }
 
 size_t pool_cancel(struct pool *p, bool (*match)(void *arg, void *item), void *arg)

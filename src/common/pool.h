@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct pool;
 
@@ -35,6 +36,14 @@ size_t pool_waiting(struct pool *p); /* items not yet taken */
 
 /* Take out, without running them, all waiting items for which `match` is true (drop is called for each). */
 size_t pool_cancel(struct pool *p, bool (*match)(void *arg, void *item), void *arg);
+
+/*
+ * Every thread of a pool has a number that no process can have (above 4194304), which stands in its log context
+ * ("replicate(4194310)"). Fills up to `max`, ascending; returns how many.
+ */
+size_t pool_numbers(struct pool *p, uint32_t *out, size_t max);
+/* A number of that kind for a thread that belongs to no pool. */
+uint32_t pool_next_number(void);
 
 /* Finish current items, drop the waiting ones, join all threads, free. */
 void pool_stop(struct pool *p);

@@ -7,6 +7,7 @@
 #include "common/mem.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,12 +22,13 @@ struct memo {
     char key[];
 };
 
-/* Invariant: everything is read and written under `lock`. */
+/* Invariant: everything but `stopping` is read and written under `lock`. */
 struct node_shared {
     pthread_mutex_t lock;
     struct node_config config;
     struct memo *memos;
     int64_t purged_mono_ms;
+    _Atomic bool stopping;
 };
 
 struct node_shared *node_shared_new(const struct node_config *config)
@@ -65,6 +67,16 @@ struct node_config node_shared_config(struct node_shared *s)
     struct node_config config = s->config;
     pthread_mutex_unlock(&s->lock);
     return config;
+}
+
+void node_shared_stop(struct node_shared *s)
+{
+    atomic_store(&s->stopping, true);
+}
+
+bool node_shared_is_stopping(struct node_shared *s)
+{
+    return atomic_load(&s->stopping);
 }
 
 /* Whether `key` was remembered less than `age_ms` ago. */
@@ -127,6 +139,8 @@ struct node *node_new(struct node_shared *s)
     n->shared = s;
     n->http = http_client_new("MogileFS::Connection::HTTP/" MOG_VERSION);
     n->source = http_client_new("MogileFS::Connection::HTTP/" MOG_VERSION);
+    http_client_set_abort(n->http, &s->stopping);
+    http_client_set_abort(n->source, &s->stopping);
     http_client_set_pool(n->http, node_shared_config(s).conn_pool_size);
     return n;
 }

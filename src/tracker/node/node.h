@@ -27,6 +27,10 @@ void node_shared_free(struct node_shared *s);
 void node_shared_set_config(struct node_shared *s, const struct node_config *config);
 struct node_config node_shared_config(struct node_shared *s);
 
+/* The tracker stops: requests in progress end soon, with MOG_ECANCELED. Any thread. */
+void node_shared_stop(struct node_shared *s);
+bool node_shared_is_stopping(struct node_shared *s);
+
 struct node *node_new(struct node_shared *s);
 void node_free(struct node *n);
 struct http_client *node_http(struct node *n);

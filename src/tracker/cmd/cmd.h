@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands of clients: what a handler gets, how it answers, and how one line is run. */
+#ifndef MOG_TRACKER_CMD_CMD_H
+#define MOG_TRACKER_CMD_CMD_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/kv.h"
+#include "common/rng.h"
+#include "store/store.h"
+#include "tracker/cluster/cluster_box.h"
+#include "tracker/node/fid_cache.h"
+#include "tracker/node/node.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What all query threads share. Immutable. */
+struct cmd_shared {
+    struct store_env *env;
+    struct cluster_box *box;
+    struct node_shared *nodes;
+    const char *hostname; /* as fsck_host and rebal_host have it */
+};
+
+/*
+ * One query thread's state, and the request that it works on. Handlers read `args`, `cluster`, `domain`, use `st` and
+ * `node`, and answer through cmd_add_* or one cmd_err_*; they open and free nothing that is here.
+ */
+struct cmd_ctx {
+    const struct cmd_shared *shared;
+    struct store *st;
+    struct node *node;
+    struct fid_cache *cache;
+    struct rng rng;
+
+    /* Of the request: */
+    const struct cluster *cluster;
+    const struct cluster_domain *domain; /* with CMD_DOMAIN */
+    struct span key;                     /* with CMD_KEY */
+    struct kv args;
+    struct kv reply;
+    uint32_t peer_ip;  /* host byte order */
+    bool wants_alt;    /* zone=alt */
+    const char *error; /* code; NULL: fine so far */
+    struct buf error_text;
+};
+
+typedef void cmd_fn(struct cmd_ctx *ctx);
+
+enum cmd_flags {
+    CMD_DOMAIN = 1,  /* `domain` must be given and known */
+    CMD_KEY = 2,     /* `key` must not be empty; checked after the domain */
+    CMD_REFRESH = 4, /* after an OK the next command sees the change: waits for a round of the monitor */
+};
+
+struct cmd_row {
+    const char *name;
+    cmd_fn *run;
+    unsigned flags;
+    const char *args; /* for people: "domain key noverify? zone?" */
+};
+
+/* The row of a command in lower case; NULL: no such command. */
+const struct cmd_row *cmd_table_find(struct span name);
+/* All rows; ends with a NULL name. */
+const struct cmd_row *cmd_table(void);
+
+struct cmd_ctx *cmd_ctx_new(const struct cmd_shared *shared);
+void cmd_ctx_free(struct cmd_ctx *ctx);
+
+/*
+ * Run one line (without its end) and append the answer, CR LF included, to `out`. Query threads only.
+ * Returns the row that ran; NULL for an unknown command.
+ */
+const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, uint32_t peer_ip, struct buf *out);
+
+/* ---- for handlers ---- */
+
+/* The text of a code; the code itself when there is none. */
+const char *cmd_error_text(const char *code);
+
+/* End with an error. The first one counts. */
+void cmd_err(struct cmd_ctx *ctx, const char *code);
+void cmd_errf(struct cmd_ctx *ctx, const char *code, const char *fmt, ...) MOG_PRINTF(3, 4);
+/* A store call failed: MOG_EEXISTS is "dup", the rest "failure", logged with its reason. */
+void cmd_err_store(struct cmd_ctx *ctx, enum mog_err e);
+static inline bool cmd_failed(const struct cmd_ctx *ctx)
+{
+    return ctx->error != NULL;
+}
+
+/* Arguments. Missing and empty are told apart by kv_find. */
+bool cmd_arg_is_true(const struct cmd_ctx *ctx, const char *name);               /* not absent, "", "0" */
+bool cmd_arg_is_given(const struct cmd_ctx *ctx, const char *name);              /* present and not empty */
+struct span cmd_arg(const struct cmd_ctx *ctx, const char *name);                /* empty when absent */
+double cmd_arg_num(const struct cmd_ctx *ctx, const char *name);                 /* leading number, else 0 */
+int64_t cmd_arg_int(const struct cmd_ctx *ctx, const char *name);                /* its integer part */
+bool cmd_arg_digits(const struct cmd_ctx *ctx, const char *name, uint64_t *out); /* all digits, fits */
+
+/* "name_3_suffix" style keys for lists: printf a name, add a value. */
+void cmd_addf(struct cmd_ctx *ctx, struct span value, const char *name_fmt, ...) MOG_PRINTF(3, 4);
+void cmd_addf_u64(struct cmd_ctx *ctx, uint64_t value, const char *name_fmt, ...) MOG_PRINTF(3, 4);
+
+/* Whether URLs of `host` use its alternate address in this request. */
+bool cmd_uses_alt(const struct cmd_ctx *ctx, const struct cluster_host *host);
+/* The URL of a copy for the client. False: the device has no address. */
+bool cmd_url(const struct cmd_ctx *ctx, const struct cluster_device *d, uint64_t fid, enum cluster_port port,
+             char *out);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* create_open: a fid, and one to three devices to put the bytes on. */
+#include "tracker/cmd/cmd_list.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "store/store_file.h"
+#include "tracker/policy/choose.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MAX_DESTS = 3, READY_TIMEOUT_MS = 10 * 1000 };
+
+/* The classes of an upload: 0 is the default one, which must not be named, as in the original. */
+static bool find_class(struct cmd_ctx *ctx, uint32_t *classid)
+{
+    *classid = 0;
+    if (!cmd_arg_is_true(ctx, "class"))
+        return true;
+    const struct cluster_class *k = cluster_class_by_name(ctx->domain, cmd_arg(ctx, "class"));
+    if (k == NULL || k->classid == 0) {
+        cmd_err(ctx, "unreg_class");
+        return false;
+    }
+    *classid = k->classid;
+    return true;
+}
+
+/* Devices with room for `size` bytes; without any, those of unknown room. */
+static size_t filter_by_size(struct choose_item *items, size_t n, double size)
+{
+    size_t fits = 0, unknown = 0;
+    struct choose_item *rest = mem_calloc(n, sizeof(*rest));
+    for (size_t i = 0; i < n; i++) {
+        uint64_t mb = 0;
+        if (!cluster_device_free_mb(items[i].device, &mb))
+            rest[unknown++] = items[i];
+        else if ((double)mb * 1048576.0 > size)
+            items[fits++] = items[i];
+    }
+    if (fits == 0) {
+        for (size_t i = 0; i < unknown; i++)
+            items[fits++] = rest[i];
+    }
+    free(rest);
+    return fits;
+}
+
+/* The first `want` devices on distinct hosts; when hosts run out, further devices fill up. */
+static size_t spread(const struct choose_item *items, size_t n, size_t want, const struct cluster_device **dests)
+{
+    size_t found = 0;
+    for (size_t pass = 0; pass < 2 && found < want; pass++) {
+        for (size_t i = 0; i < n && found < want; i++) {
+            bool used = false;
+            for (size_t j = 0; j < found && !used; j++)
+                used = pass == 0 ? dests[j]->hostid == items[i].device->hostid : dests[j] == items[i].device;
+            if (!used)
+                dests[found++] = items[i].device;
+        }
+    }
+    return found;
+}
+
+static size_t choose(struct cmd_ctx *ctx, size_t want, const struct cluster_device **dests)
+{
+    const struct cluster *c = ctx->cluster;
+    struct choose_item *items = mem_calloc(c->n_devices, sizeof(*items));
+    size_t n = 0;
+    char url[CLUSTER_URL_MAX];
+    for (size_t i = 0; i < c->n_devices; i++) {
+        if (cluster_device_gets_files(c, &c->devices[i]) &&
+            cluster_device_url(&c->devices[i], 1, CLUSTER_WRITE, false, url))
+            items[n++].device = &c->devices[i];
+    }
+    if (cmd_arg_is_true(ctx, "size"))
+        n = filter_by_size(items, n, cmd_arg_num(ctx, "size"));
+    n = choose_destinations(&ctx->rng, items, n);
+    size_t found = spread(items, n, want, dests);
+    free(items);
+    return found;
+}
+
+static void answer(struct cmd_ctx *ctx, uint64_t fid, const struct cluster_device *const *dests, size_t n, bool multi)
+{
+    char url[CLUSTER_URL_MAX];
+    kv_add_u64(&ctx->reply, "fid", fid);
+    if (multi)
+        kv_add_u64(&ctx->reply, "dev_count", n);
+    for (size_t i = 0; i < n; i++) {
+        if (!cmd_url(ctx, dests[i], fid, CLUSTER_WRITE, url))
+            url[0] = '\0';
+        if (multi) {
+            cmd_addf_u64(ctx, dests[i]->devid, "devid_%zu", i + 1);
+            cmd_addf(ctx, span_of(url), "path_%zu", i + 1);
+        } else {
+            kv_add_u64(&ctx->reply, "devid", dests[i]->devid);
+            kv_add_str(&ctx->reply, "path", url);
+        }
+    }
+}
+
+/* The steps of one call and when each began, for debug_profile. */
+struct profile {
+    struct {
+        char name[40];
+        int64_t at_us;
+    } points[4 + MAX_DESTS];
+    size_t n;
+};
+
+static void mark(struct profile *p, const char *name)
+{
+    (void)snprintf(p->points[p->n].name, sizeof(p->points[0].name), "%s", name);
+    p->points[p->n++].at_us = clock_mono_us();
+}
+
+static void answer_profile(struct cmd_ctx *ctx, const struct profile *p)
+{
+    int64_t end = clock_mono_us();
+    kv_add_u64(&ctx->reply, "profpoints", p->n);
+    for (size_t i = 0; i < p->n; i++) {
+        int64_t next = i + 1 < p->n ? p->points[i + 1].at_us : end;
+        char seconds[32];
+        (void)snprintf(seconds, sizeof(seconds), "%.3f", (double)(next - p->points[i].at_us) / 1e6);
+        cmd_addf(ctx, span_of(p->points[i].name), "prof_%zu_name", i + 1);
+        cmd_addf(ctx, span_of(seconds), "prof_%zu_time", i + 1);
+    }
+}
+
+/* An explicit fid, 0 for none; false: not a positive integer. */
+static bool explicit_fid(struct cmd_ctx *ctx, uint64_t *fid)
+{
+    *fid = 0;
+    if (!cmd_arg_is_true(ctx, "fid"))
+        return true;
+    int64_t number = cmd_arg_int(ctx, "fid");
+    if (number <= 0) {
+        cmd_err(ctx, number < 0 ? "fid_in_use" : "db");
+        return false;
+    }
+    *fid = (uint64_t)number;
+    return true;
+}
+
+static bool open_upload(struct cmd_ctx *ctx, uint32_t classid, const char *devids, uint64_t *fid)
+{
+    struct store_file_open o = {
+        .dmid = ctx->domain->dmid, .classid = classid, .key = cmd_arg(ctx, "key"), .devids = devids};
+    if (!explicit_fid(ctx, &o.fid))
+        return false;
+    enum mog_err e = store_file_open(ctx->st, &o, fid);
+    if (e == MOG_OK)
+        return true;
+    if (e == MOG_EEXISTS) {
+        cmd_err(ctx, "fid_in_use");
+    } else {
+        cmd_err_store(ctx, e);
+        ctx->error = "db";
+        buf_reset(&ctx->error_text);
+        buf_str(&ctx->error_text, cmd_error_text("db"));
+    }
+    return false;
+}
+
+void cmd_create_open(struct cmd_ctx *ctx)
+{
+    const struct cluster_device *dests[MAX_DESTS];
+    struct profile profile = {.n = 0};
+    uint32_t classid = 0;
+    uint64_t fid = 0;
+    mark(&profile, "begin");
+    if (!find_class(ctx, &classid))
+        return;
+    mark(&profile, "wait_monitor");
+    if (cluster_box_wait_ready(ctx->shared->box, READY_TIMEOUT_MS) != MOG_OK) {
+        cmd_err(ctx, "failure");
+        return;
+    }
+    mark(&profile, "find_deviceid");
+    bool multi = cmd_arg_is_true(ctx, "multi_dest");
+    size_t n = choose(ctx, multi ? MAX_DESTS : 1, dests);
+    if (n == 0) {
+        cmd_err(ctx, "no_devices");
+        return;
+    }
+    struct buf devids = BUF_ZERO;
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&devids, "%s%" PRIu32, i != 0 ? "," : "", dests[i]->devid);
+    bool ok = open_upload(ctx, classid, buf_cstr(&devids), &fid);
+    buf_fini(&devids);
+    if (!ok)
+        return;
+    mark(&profile, "vivify_dir_on_all_devs");
+    for (size_t i = 0; i < n; i++) {
+        char name[40];
+        (void)snprintf(name, sizeof(name), "vivify_dir_on_dev%" PRIu32, dests[i]->devid);
+        mark(&profile, name);
+        node_make_folders(ctx->node, ctx->cluster, dests[i], fid);
+    }
+    answer(ctx, fid, dests, n, multi);
+    if (cmd_arg_is_true(ctx, "debug_profile"))
+        answer_profile(ctx, &profile);
+}

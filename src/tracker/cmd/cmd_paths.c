@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* get_paths: the best copies of a file, the first one verified. */
+#include "tracker/cmd/cmd_list.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "store/store_file.h"
+#include "tracker/policy/choose.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_PATHS = 2, MAX_PATHS = 1000 };
+
+/* What is known of the file, from the database or the shared cache. */
+struct located {
+    uint64_t fid, length;
+    uint32_t *devids;
+    size_t n;
+};
+
+static bool locate_in_cache(struct cmd_ctx *ctx, struct located *l)
+{
+    return fid_cache_is_on(ctx->cache) && fid_cache_get_fid(ctx->cache, ctx->domain->dmid, ctx->key, &l->fid) &&
+           fid_cache_get_devids(ctx->cache, l->fid, &l->devids, &l->n);
+}
+
+static bool locate(struct cmd_ctx *ctx, struct located *l)
+{
+    struct store_found found;
+    memset(&found, 0, sizeof(found));
+    enum mog_err e =
+        store_file_find(ctx->st, ctx->domain->dmid, ctx->key, STORE_READ_SLAVE | STORE_READ_DEVIDS, &found);
+    if (e == MOG_ENOTFOUND) {
+        cmd_err(ctx, "unknown_key");
+    } else if (e != MOG_OK) {
+        cmd_err_store(ctx, e);
+    } else {
+        l->fid = found.file.fid;
+        l->length = found.file.length;
+        l->devids = found.devids.rows;
+        l->n = found.devids.n;
+        found.devids = (struct store_devids){0};
+        fid_cache_set(ctx->cache, ctx->domain->dmid, ctx->key, l->fid, l->devids, l->n);
+    }
+    store_found_free(&found);
+    return !cmd_failed(ctx);
+}
+
+/* Less used devices first; of unknown use, by the operator's weight. */
+static double weight_of(const struct cluster_device *d)
+{
+    if (d->utilization >= 0) {
+        double weight = 102.0 - round(d->utilization);
+        return weight > 0 ? weight : 100.0;
+    }
+    return d->weight == 0 ? 100.0 : d->weight;
+}
+
+/* The walk over the copies in their order. */
+struct walk {
+    struct cmd_ctx *ctx;
+    const struct located *file;
+    size_t want, n;
+    char (*urls)[CLUSTER_URL_MAX];   /* accepted, in order */
+    char (*drains)[CLUSTER_URL_MAX]; /* on draining devices: come last */
+    size_t n_drains;
+    char backup[CLUSTER_URL_MAX];
+    bool verify;
+    struct deadline verify_by; /* all verifications share one time-out, so that clients do not give up on us */
+};
+
+static bool is_whole(struct walk *w, const struct cluster_device *d)
+{
+    char url[CLUSTER_URL_MAX];
+    uint64_t size = 0;
+    struct mog_fail f;
+    int64_t left = deadline_left_ms(w->verify_by);
+    if (!w->verify || left == 0)
+        return true;
+    if (!cluster_device_url(d, w->file->fid, CLUSTER_READ, false, url))
+        return false;
+    return node_size(w->ctx->node, url, left, &size, &f) == NODE_SIZE_KNOWN && size == w->file->length;
+}
+
+static void visit(struct walk *w, const struct cluster_device *d)
+{
+    char url[CLUSTER_URL_MAX];
+    if (!cmd_url(w->ctx, d, w->file->fid, CLUSTER_READ, url))
+        return;
+    if (!cluster_device_is_readable(d)) {
+        memcpy(w->backup, url, sizeof(url));
+        return;
+    }
+    if (w->n == 0 && !is_whole(w, d))
+        return;
+    if (devstate_rights(d->status)->drain)
+        memcpy(w->drains[w->n_drains++], url, sizeof(url));
+    else
+        memcpy(w->urls[w->n++], url, sizeof(url));
+}
+
+static void walk_copies(struct walk *w)
+{
+    struct choose_item *items = mem_calloc(w->file->n, sizeof(*items));
+    size_t n = 0;
+    for (size_t i = 0; i < w->file->n; i++) {
+        const struct cluster_device *d = cluster_device_by_id(w->ctx->cluster, w->file->devids[i]);
+        if (d != NULL && d->host != NULL)
+            items[n++] = (struct choose_item){d, weight_of(d)};
+    }
+    n = choose_order(&w->ctx->rng, items, n);
+    for (size_t i = 0; i < n && w->n < w->want; i++)
+        visit(w, items[i].device);
+    free(items);
+    for (size_t i = 0; i < w->n_drains && w->n < w->want; i++)
+        memcpy(w->urls[w->n++], w->drains[i], CLUSTER_URL_MAX);
+    if (w->n == 0 && w->backup[0] != '\0')
+        memcpy(w->urls[w->n++], w->backup, CLUSTER_URL_MAX);
+}
+
+void cmd_get_paths(struct cmd_ctx *ctx)
+{
+    struct located file = {0};
+    bool noverify = cmd_arg_is_true(ctx, "noverify");
+    if (!(noverify && locate_in_cache(ctx, &file)) && !locate(ctx, &file))
+        return;
+    int64_t count = cmd_arg_int(ctx, "pathcount");
+    struct walk w = {.ctx = ctx,
+                     .file = &file,
+                     .want = count < DEFAULT_PATHS ? DEFAULT_PATHS
+                             : count > MAX_PATHS   ? MAX_PATHS
+                                                   : (size_t)count,
+                     .verify = !noverify,
+                     .verify_by = deadline_in(node_shared_config(ctx->shared->nodes).node_timeout_ms)};
+    w.urls = mem_calloc(file.n + 1, sizeof(*w.urls));
+    w.drains = mem_calloc(file.n + 1, sizeof(*w.drains));
+    walk_copies(&w);
+    kv_add_u64(&ctx->reply, "paths", w.n);
+    for (size_t i = 0; i < w.n; i++)
+        cmd_addf(ctx, span_of(w.urls[i]), "path%zu", i + 1);
+    free(w.urls);
+    free(w.drains);
+    free(file.devids);
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/* From a line to an answer: parsing, gates, the call, errors. */
+#include "tracker/cmd/cmd.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/num.h"
+#include "common/urlenc.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REFRESH_TIMEOUT_MS = 10 * 1000, MAX_WORD = 64, ERROR_TEXT_MAX = 8192 };
+
+struct cmd_ctx *cmd_ctx_new(const struct cmd_shared *shared)
+{
+    struct cmd_ctx *ctx = mem_calloc(1, sizeof(*ctx));
+    ctx->shared = shared;
+    ctx->st = store_new(shared->env, STORE_CLIENT);
+    ctx->node = node_new(shared->nodes);
+    ctx->cache = fid_cache_new();
+    rng_seed_random(&ctx->rng);
+    kv_init(&ctx->args);
+    kv_init(&ctx->reply);
+    buf_init(&ctx->error_text, ERROR_TEXT_MAX);
+    return ctx;
+}
+
+void cmd_ctx_free(struct cmd_ctx *ctx)
+{
+    if (ctx == NULL)
+        return;
+    store_free(ctx->st);
+    node_free(ctx->node);
+    fid_cache_free(ctx->cache);
+    kv_fini(&ctx->args);
+    kv_fini(&ctx->reply);
+    buf_fini(&ctx->error_text);
+    free(ctx);
+}
+
+/* ---- errors ---- */
+
+void cmd_err(struct cmd_ctx *ctx, const char *code)
+{
+    cmd_errf(ctx, code, "%s", cmd_error_text(code));
+}
+
+void cmd_errf(struct cmd_ctx *ctx, const char *code, const char *fmt, ...)
+{
+    if (ctx->error != NULL)
+        return;
+    ctx->error = code;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&ctx->error_text, fmt, ap);
+    va_end(ap);
+    if (ctx->error_text.len == 0)
+        buf_str(&ctx->error_text, cmd_error_text(code));
+}
+
+void cmd_err_store(struct cmd_ctx *ctx, enum mog_err e)
+{
+    if (e == MOG_EEXISTS) {
+        cmd_err(ctx, "dup");
+        return;
+    }
+    log_warn("command failed, its client is told so: %s: %s", err_text(e), store_failure(ctx->st)->text);
+    cmd_err(ctx, "failure");
+}
+
+/* ---- arguments ---- */
+
+struct span cmd_arg(const struct cmd_ctx *ctx, const char *name)
+{
+    const struct span *value = kv_find(&ctx->args, name);
+    return value != NULL ? *value : span_make("", 0);
+}
+
+bool cmd_arg_is_true(const struct cmd_ctx *ctx, const char *name)
+{
+    return num_perl_true(cmd_arg(ctx, name));
+}
+
+bool cmd_arg_is_given(const struct cmd_ctx *ctx, const char *name)
+{
+    return cmd_arg(ctx, name).len != 0;
+}
+
+double cmd_arg_num(const struct cmd_ctx *ctx, const char *name)
+{
+    struct span value = cmd_arg(ctx, name);
+    /* The longest leading decimal number: strtod would also take hex, inf and nan. */
+    size_t start = 0, at;
+    while (start < value.len && isspace((unsigned char)value.ptr[start]))
+        start++;
+    at = start;
+    if (at < value.len && (value.ptr[at] == '+' || value.ptr[at] == '-'))
+        at++;
+    size_t digits = at;
+    while (at < value.len && (isdigit((unsigned char)value.ptr[at]) || value.ptr[at] == '.'))
+        at++;
+    if (at == digits)
+        return 0.0;
+    if (at + 1 < value.len && (value.ptr[at] == 'e' || value.ptr[at] == 'E') &&
+        (isdigit((unsigned char)value.ptr[at + 1]) ||
+         (at + 2 < value.len && isdigit((unsigned char)value.ptr[at + 2])))) {
+        at += 2;
+        while (at < value.len && isdigit((unsigned char)value.ptr[at]))
+            at++;
+    }
+    char text[64];
+    size_t len = at - start < sizeof(text) - 1 ? at - start : sizeof(text) - 1;
+    memcpy(text, value.ptr + start, len);
+    text[len] = '\0';
+    double number = strtod(text, NULL);
+    return isfinite(number) ? number : 0.0;
+}
+
+int64_t cmd_arg_int(const struct cmd_ctx *ctx, const char *name)
+{
+    double number = cmd_arg_num(ctx, name);
+    if (number >= 9.2e18)
+        return INT64_MAX;
+    if (number <= -9.2e18)
+        return INT64_MIN;
+    /* Exact for integers above 2^53 too. */
+    if (fabs(number) > 9e15)
+        return num_perl_int(cmd_arg(ctx, name));
+    return (int64_t)number;
+}
+
+bool cmd_arg_digits(const struct cmd_ctx *ctx, const char *name, uint64_t *out)
+{
+    return num_parse_u64(cmd_arg(ctx, name), 0, UINT64_MAX, out) == MOG_OK;
+}
+
+/* ---- answers ---- */
+
+static void list_name(char *out, size_t size, const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
+static void list_name(char *out, size_t size, const char *fmt, va_list ap)
+{
+    (void)vsnprintf(out, size, fmt, ap);
+}
+
+void cmd_addf(struct cmd_ctx *ctx, struct span value, const char *name_fmt, ...)
+{
+    char name[160];
+    va_list ap;
+    va_start(ap, name_fmt);
+    list_name(name, sizeof(name), name_fmt, ap);
+    va_end(ap);
+    kv_add(&ctx->reply, name, value);
+}
+
+void cmd_addf_u64(struct cmd_ctx *ctx, uint64_t value, const char *name_fmt, ...)
+{
+    char name[160];
+    va_list ap;
+    va_start(ap, name_fmt);
+    list_name(name, sizeof(name), name_fmt, ap);
+    va_end(ap);
+    kv_add_u64(&ctx->reply, name, value);
+}
+
+bool cmd_uses_alt(const struct cmd_ctx *ctx, const struct cluster_host *host)
+{
+    return host != NULL && cluster_host_wants_alt(host, ctx->peer_ip, ctx->wants_alt);
+}
+
+bool cmd_url(const struct cmd_ctx *ctx, const struct cluster_device *d, uint64_t fid, enum cluster_port port, char *out)
+{
+    return cluster_device_url(d, fid, port, cmd_uses_alt(ctx, d->host), out);
+}
+
+static void write_answer(struct cmd_ctx *ctx, struct buf *out)
+{
+    const struct span *callid = kv_find(&ctx->args, "callid");
+    if (ctx->error != NULL) {
+        buf_printf(out, "ERR %s ", ctx->error);
+        urlenc_encode(out, buf_as_span(&ctx->error_text));
+        if (callid != NULL) {
+            buf_char(out, ' ');
+            urlenc_encode(out, *callid);
+        }
+    } else {
+        buf_str(out, "OK ");
+        if (callid != NULL && kv_find(&ctx->reply, "callid") == NULL)
+            kv_add(&ctx->reply, "callid", *callid);
+        kv_format(&ctx->reply, out);
+    }
+    buf_str(out, "\r\n");
+}
+
+/* ---- running ---- */
+
+static void check_gates(struct cmd_ctx *ctx, const struct cmd_row *row)
+{
+    if (row->flags & CMD_DOMAIN) {
+        struct span domain = cmd_arg(ctx, "domain");
+        if (domain.len == 0) {
+            cmd_err(ctx, "no_domain");
+            return;
+        }
+        ctx->domain = cluster_domain_by_name(ctx->cluster, domain);
+        if (ctx->domain == NULL) {
+            cmd_err(ctx, "unreg_domain");
+            return;
+        }
+    }
+    if (row->flags & CMD_KEY) {
+        ctx->key = cmd_arg(ctx, "key");
+        if (ctx->key.len == 0)
+            cmd_err(ctx, "no_key");
+    }
+}
+
+static void refresh(struct cmd_ctx *ctx)
+{
+    /* The snapshot that we hold must not keep an old one alive while we wait. */
+    cluster_box_release(ctx->shared->box, ctx->cluster);
+    ctx->cluster = NULL;
+    ctx->domain = NULL;
+    if (cluster_box_refresh(ctx->shared->box, REFRESH_TIMEOUT_MS) != MOG_OK)
+        cmd_err(ctx, "failure");
+}
+
+static struct span take_word(struct span *line, char *word, size_t size)
+{
+    while (line->len != 0 && (line->ptr[0] == ' ' || line->ptr[0] == '\t')) {
+        line->ptr++;
+        line->len--;
+    }
+    size_t len = 0;
+    while (len < line->len && (isalnum((unsigned char)line->ptr[len]) || line->ptr[len] == '_'))
+        len++;
+    size_t kept = len < size ? len : 0; /* longer than any command: no command */
+    for (size_t i = 0; i < kept; i++)
+        word[i] = (char)tolower((unsigned char)line->ptr[i]);
+    line->ptr += len;
+    line->len -= len;
+    while (line->len != 0 && (line->ptr[0] == ' ' || line->ptr[0] == '\t')) {
+        line->ptr++;
+        line->len--;
+    }
+    return span_make(word, kept);
+}
+
+static void reset(struct cmd_ctx *ctx)
+{
+    kv_reset(&ctx->args);
+    kv_reset(&ctx->reply);
+    buf_reset(&ctx->error_text);
+    ctx->error = NULL;
+    ctx->domain = NULL;
+    ctx->key = span_make("", 0);
+}
+
+const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, uint32_t peer_ip, struct buf *out)
+{
+    char word[MAX_WORD];
+    reset(ctx);
+    struct span name = take_word(&line, word, sizeof(word));
+    kv_parse(&ctx->args, line);
+    ctx->peer_ip = peer_ip;
+    ctx->wants_alt = span_is(cmd_arg(ctx, "zone"), "alt");
+    const struct cmd_row *row = cmd_table_find(name);
+    ctx->cluster = cluster_box_borrow(ctx->shared->box);
+    if (row == NULL)
+        cmd_err(ctx, "unknown_command");
+    else if (ctx->cluster == NULL)
+        cmd_err(ctx, "failure");
+    else
+        check_gates(ctx, row);
+    if (!cmd_failed(ctx)) {
+        fid_cache_configure(ctx->cache, ctx->cluster);
+        /* A connection that broke is replaced here; commands that need no database go on without. */
+        (void)!store_validate(ctx->st);
+        row->run(ctx);
+    }
+    if (!cmd_failed(ctx) && (row->flags & CMD_REFRESH))
+        refresh(ctx);
+    write_answer(ctx, out);
+    cluster_box_release(ctx->shared->box, ctx->cluster);
+    ctx->cluster = NULL;
+    return row;
+}

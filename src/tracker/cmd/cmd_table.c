@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* One row per command. */
+#include "tracker/cmd/cmd_list.h"
+
+#include <string.h>
+
+static const struct cmd_row rows[] = {
+    {"noop", cmd_noop, 0, ""},
+    {"test", cmd_test, 0, "crash?"},
+    {"sleep", cmd_sleep, 0, "duration?"},
+    {"get_paths", cmd_get_paths, CMD_DOMAIN | CMD_KEY, "domain key noverify? pathcount? zone?"},
+    {"create_open", cmd_create_open, CMD_DOMAIN, "domain key? class? fid? multi_dest? size? debug_profile? zone?"},
+    {"create_close", cmd_create_close, CMD_DOMAIN, "domain fid devid path key? size? checksum? checksumverify? zone?"},
+    {"file_info", cmd_file_info, CMD_DOMAIN | CMD_KEY, "domain key devices?"},
+    {"file_debug", cmd_file_debug, 0, "fid | domain key"},
+    {"delete", cmd_delete, CMD_DOMAIN | CMD_KEY, "domain key"},
+    {"rename", cmd_rename, CMD_DOMAIN, "domain from_key to_key"},
+    {"updateclass", cmd_updateclass, CMD_DOMAIN | CMD_KEY, "domain key class"},
+    {"list_keys", cmd_list_keys, CMD_DOMAIN, "domain prefix? after? limit?"},
+    {"list_fids", cmd_list_fids, 0, "from? to?"},
+    {"create_domain", cmd_create_domain, CMD_REFRESH, "domain"},
+    {"delete_domain", cmd_delete_domain, CMD_REFRESH, "domain"},
+    {"get_domains", cmd_get_domains, 0, ""},
+    {"create_class", cmd_create_class, CMD_REFRESH, "domain class mindevcount replpolicy? hashtype? update?"},
+    {"update_class", cmd_update_class, CMD_REFRESH, "domain class mindevcount replpolicy? hashtype?"},
+    {"delete_class", cmd_delete_class, CMD_REFRESH, "domain class"},
+    {"create_host", cmd_create_host, CMD_REFRESH, "host ip port status? getport? altip? altmask?"},
+    {"update_host", cmd_update_host, CMD_REFRESH, "host ip? port? status? getport? altip? altmask?"},
+    {"delete_host", cmd_delete_host, CMD_REFRESH, "host"},
+    {"get_hosts", cmd_get_hosts, 0, "hostid?"},
+    {"create_device", cmd_create_device, CMD_REFRESH, "devid hostid|hostname state?"},
+    {"set_state", cmd_set_state, CMD_REFRESH, "host device state"},
+    {"set_weight", cmd_set_weight, CMD_REFRESH, "host device weight"},
+    {"get_devices", cmd_get_devices, 0, "devid?"},
+    {"clear_cache", cmd_clear_cache, CMD_REFRESH, ""},
+    {"do_monitor_round", cmd_do_monitor_round, 0, ""},
+    {"replicate_now", cmd_replicate_now, 0, ""},
+    {"httpcopy", cmd_httpcopy, 0, "sdevid ddevid fid"},
+    {"server_setting", cmd_server_setting, 0, "key"},
+    {"server_settings", cmd_server_settings, 0, ""},
+    {"set_server_setting", cmd_set_server_setting, 0, "key value?"},
+    {"fsck_start", cmd_fsck_start, 0, ""},
+    {"fsck_stop", cmd_fsck_stop, 0, ""},
+    {"fsck_reset", cmd_fsck_reset, 0, "policy_only? startpos?"},
+    {"fsck_clearlog", cmd_fsck_clearlog, 0, ""},
+    {"fsck_getlog", cmd_fsck_getlog, 0, "after_logid?"},
+    {"fsck_status", cmd_fsck_status, 0, ""},
+    {"rebalance_set_policy", cmd_rebalance_set_policy, 0, "policy?"},
+    {"rebalance_test", cmd_rebalance_test, 0, ""},
+    {"rebalance_start", cmd_rebalance_start, 0, ""},
+    {"rebalance_stop", cmd_rebalance_stop, 0, ""},
+    {"rebalance_reset", cmd_rebalance_reset, 0, ""},
+    {"rebalance_status", cmd_rebalance_status, 0, ""},
+    {NULL, NULL, 0, NULL},
+};
+
+const struct cmd_row *cmd_table(void)
+{
+    return rows;
+}
+
+const struct cmd_row *cmd_table_find(struct span name)
+{
+    for (const struct cmd_row *row = rows; row->name != NULL; row++) {
+        if (span_is(name, row->name))
+            return row;
+    }
+    return NULL;
+}

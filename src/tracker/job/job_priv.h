@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* What the workers share. */
+#ifndef MOG_TRACKER_JOB_JOB_PRIV_H
+#define MOG_TRACKER_JOB_JOB_PRIV_H
+
+#include "common/pool.h"
+#include "common/rng.h"
+#include "store/store_queue.h"
+#include "tracker/cluster/cluster.h"
+#include "tracker/job/jobs.h"
+#include "tracker/node/fid_cache.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* One worker thread. */
+struct job_worker {
+    struct jobs *jobs;
+    struct store *st;
+    struct node *node;
+    struct fid_cache *cache;
+    struct rng rng;
+    const struct cluster *cluster; /* borrowed while an item is in work */
+};
+
+enum item_kind { ITEM_QUEUE, ITEM_SWEEP, ITEM_REAP, ITEM_MASTER };
+
+struct job_item {
+    enum item_kind kind;
+    enum store_queue queue;     /* ITEM_QUEUE */
+    struct store_queue_row row; /* ITEM_QUEUE */
+};
+
+enum { JOB_QUEUES = 4 /* of enum store_queue */ };
+
+/* A dead device that the reaper empties. */
+struct reap_device {
+    uint32_t devid;
+    int64_t next_mono_ms, delay_s;
+    bool given_up; /* nothing found for long; armed again when it leaves the dead state and comes back */
+};
+
+struct jobs {
+    struct jobs_config config;
+    struct pool *pools[JOB_KINDS];
+    size_t want[JOB_KINDS];  /* loop thread */
+    bool started[JOB_KINDS]; /* loop thread: was ever resized */
+
+    _Atomic uint64_t waiting[JOB_QUEUES], sent[JOB_QUEUES];
+    _Atomic bool sweep_pending;
+
+    /* Only the job master's thread: */
+    size_t fetch_limit[JOB_QUEUES];
+    int64_t injected_mono_ms;
+
+    /* Only the thread that sweeps (one at a time, by sweep_pending): */
+    uint64_t legacy_idle;
+    int64_t legacy_next_mono_ms;
+
+    pthread_mutex_t reap_lock; /* guards the next three */
+    struct reap_device *reaps;
+    size_t n_reaps, cap_reaps;
+    int64_t reap_asked_mono_ms; /* loop thread */
+
+    /* Items that nobody will work on any more: handed back at the end. Under drop_lock. */
+    pthread_mutex_t drop_lock;
+    uint64_t *dropped[JOB_QUEUES];
+    size_t n_dropped[JOB_QUEUES], cap_dropped[JOB_QUEUES];
+};
+
+/* Whether devcount is kept up to date (setting skip_devcount). */
+static inline bool job_recounts(const struct job_worker *w)
+{
+    return !cluster_setting_is_on(w->cluster, "skip_devcount");
+}
+bool job_is_stopping(const struct job_worker *w);
+/* A store call failed: logged once, with what was done. */
+void job_log_store(const struct job_worker *w, const char *what, uint64_t fid);
+/* Give an item of a queue back to its pool's queue; takes. */
+void job_submit(struct jobs *j, enum job_kind kind, struct job_item *item);
+void job_item_free(struct job_item *item);
+
+/* job_master.c: one pass; false: nothing was fetched. */
+bool job_master_pass(struct job_worker *w);
+/* job_rebalance.c: one injection, when this tracker runs a rebalance. */
+void job_rebalance_inject(struct job_worker *w);
+
+void job_replicate(struct job_worker *w, const struct store_queue_row *row);
+void job_rebalance(struct job_worker *w, const struct store_queue_row *row);
+void job_delete(struct job_worker *w, const struct store_queue_row *row);
+void job_sweep(struct job_worker *w);
+void job_fsck(struct job_worker *w, const struct store_queue_row *row);
+void job_reap(struct job_worker *w);
+
+/* ---- replicate.c: the engine ---- */
+
+enum replicate_result {
+    REPL_SUCCESS,   /* copied, and the policy is happy */
+    REPL_LOST_RACE, /* the policy was happy already */
+    REPL_NOFID,
+    REPL_LOCKED, /* somebody else works on this fid */
+    REPL_NO_SOURCE,
+    REPL_SOURCE_DOWN,
+    REPL_TOO_HAPPY,
+    REPL_NO_SUGGESTIONS,
+    REPL_DOING_FAILED,
+    REPL_ALREADY_THERE,
+    REPL_WOULD_WORSEN,
+    REPL_ERROR, /* database, or an impossible class or policy */
+    REPL_CANCELED,
+};
+
+struct replicate_request {
+    uint64_t fid;
+    uint32_t preferred;      /* source; 0: any */
+    uint32_t masked;         /* a copy that does not count and is no destination; 0: none */
+    const uint32_t *targets; /* where copies may go; NULL: anywhere */
+    size_t n_targets;
+};
+
+/* Satisfy the policy of one fid. The fid's lock is held on return unless REPL_LOCKED; the caller releases it. */
+enum replicate_result replicate_run(struct job_worker *w, const struct replicate_request *r);
+
+/* ---- move.c ---- */
+
+/* Make the policy happy without the copy on `devid`, then delete that. True: it is deleted. */
+bool move_away(struct job_worker *w, uint64_t fid, uint32_t devid, const uint32_t *targets, size_t n_targets);
+/* Remove one copy of a fid that has too many. True: done. */
+bool move_shed(struct job_worker *w, uint64_t fid);
+
+#endif

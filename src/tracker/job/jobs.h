@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tracker does by itself: replication, deletion, checking, reaping, rebalancing, and who hands out the work.
+ */
+#ifndef MOG_TRACKER_JOB_JOBS_H
+#define MOG_TRACKER_JOB_JOBS_H
+
+#include "common/buf.h"
+#include "common/span.h"
+#include "store/store.h"
+#include "tracker/cluster/cluster_box.h"
+#include "tracker/node/node.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* In alphabetical order, as !jobs shows them. */
+enum job_kind { JOB_DELETE, JOB_FSCK, JOB_MASTER, JOB_REAPER, JOB_REPLICATE, JOB_KINDS };
+
+struct jobs_config {
+    struct store_env *env;
+    struct cluster_box *box;
+    struct node_shared *nodes;
+    const char *hostname;   /* as fsck_host and rebal_host have it; outlives the jobs */
+    size_t want[JOB_KINDS]; /* JOB_MASTER: 0 or 1; with 0 only reapers run */
+    bool rebalance_ignore_missing;
+    int64_t tempfile_age_s; /* uploads older than this are given up */
+};
+
+struct jobs;
+
+/* No thread runs before jobs_tick() is called. */
+struct jobs *jobs_new(const struct jobs_config *config);
+
+/* Once a second, when the monitor has done its first round: starts what is wanted and not there. Loop thread. */
+void jobs_tick(struct jobs *j);
+
+/* Change the wanted number. Loop thread. */
+void jobs_want(struct jobs *j, enum job_kind kind, size_t n);
+/* End the workers of this kind when idle; the next tick replaces them. Returns how many there were. */
+size_t jobs_recycle(struct jobs *j, enum job_kind kind);
+
+const char *jobs_name(enum job_kind kind);
+/* The kind of that name; JOB_KINDS: none. */
+enum job_kind jobs_find(struct span name);
+void jobs_count(struct jobs *j, enum job_kind kind, size_t *count, size_t *desired);
+size_t jobs_numbers(struct jobs *j, enum job_kind kind, uint32_t *out, size_t max);
+
+/* "work_queue_for_delete 3\r\n" and the like, sorted. Any thread. */
+void jobs_counters(struct jobs *j, struct buf *lines);
+
+/* Ends all threads (node_shared_stop() and cluster_box_stop() must have been called), hands back what they held, frees.
+ */
+void jobs_stop(struct jobs *j);
+
+#endif

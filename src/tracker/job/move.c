@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking one copy of a file off a device: for rebalancing, draining, and files with too many copies. */
+#include "tracker/job/job_priv.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/num.h"
+#include "store/store_file.h"
+#include "store/store_lock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void log_failure(const struct cluster_device *d, uint64_t fid, const char *why)
+{
+    char url[CLUSTER_URL_MAX];
+    if (!cluster_device_url(d, fid, CLUSTER_WRITE, false, url))
+        url[0] = '\0';
+    log_warn("Rebalance for DevFID[d=%" PRIu32 ";f=%" PRIu64 "] (%s) failed: %s", d->devid, fid, url, why);
+}
+
+/* Whether another copy than the one on `devid` is there with the right size. */
+static bool another_is_whole(struct job_worker *w, uint64_t fid, uint32_t devid, bool *still_recorded)
+{
+    struct store_found file;
+    memset(&file, 0, sizeof(file));
+    bool whole = false;
+    *still_recorded = false;
+    if (store_file_get(w->st, fid, STORE_READ_DEVIDS, &file) == MOG_OK) {
+        for (size_t i = 0; i < file.devids.n; i++) {
+            char url[CLUSTER_URL_MAX];
+            uint64_t size = 0;
+            struct mog_fail f;
+            const struct cluster_device *d = cluster_device_by_id(w->cluster, file.devids.rows[i]);
+            if (file.devids.rows[i] == devid) {
+                *still_recorded = true;
+                continue;
+            }
+            whole = whole || (d != NULL && cluster_device_is_readable(d) &&
+                              cluster_device_url(d, fid, CLUSTER_READ, false, url) &&
+                              node_size(w->node, url, 0, &size, &f) == NODE_SIZE_KNOWN && size == file.file.length);
+        }
+    }
+    store_found_free(&file);
+    return whole;
+}
+
+static bool delete_copy(struct job_worker *w, uint64_t fid, const struct cluster_device *d, const char *reason)
+{
+    char url[CLUSTER_URL_MAX], why[600];
+    int status = 0;
+    struct mog_fail f = {0};
+    bool recorded = false;
+    if (!cluster_device_url(d, fid, CLUSTER_WRITE, false, url))
+        return false;
+    enum mog_err e = node_delete(w->node, url, &status, &f);
+    /* Not there (any more): the row is wrong, and can go when the file is whole elsewhere. */
+    bool gone = e == MOG_OK || (e == MOG_ENOTFOUND && (w->jobs->config.rebalance_ignore_missing ||
+                                                       another_is_whole(w, fid, d->devid, &recorded)));
+    if (!gone) {
+        (void)snprintf(why, sizeof(why), "HTTP delete (due to '%s') failed: %s", reason,
+                       e == MOG_ENOTFOUND ? "HTTP status 404" : f.text);
+        log_failure(d, fid, why);
+        return false;
+    }
+    if (store_devfid_remove(w->st, fid, d->devid, job_recounts(w), NULL) != MOG_OK) {
+        job_log_store(w, "removal of a copy", fid);
+        return false;
+    }
+    fid_cache_forget_devids(w->cache, fid);
+    return true;
+}
+
+bool move_away(struct job_worker *w, uint64_t fid, uint32_t devid, const uint32_t *targets, size_t n_targets)
+{
+    const struct cluster_device *d = cluster_device_by_id(w->cluster, devid);
+    struct replicate_request req = {.fid = fid, .masked = devid, .targets = targets, .n_targets = n_targets};
+    bool removed = false, recorded = false;
+    if (d == NULL)
+        return false;
+    enum replicate_result result = replicate_run(w, &req);
+    switch (result) {
+    case REPL_NOFID:
+        break; /* deleted meanwhile: nothing to move */
+    case REPL_SUCCESS:
+        removed = delete_copy(w, fid, d, "did_rebalance;ret=1");
+        break;
+    case REPL_TOO_HAPPY:
+    case REPL_LOST_RACE:
+        if (another_is_whole(w, fid, devid, &recorded) && recorded)
+            removed = delete_copy(w, fid, d, "over_replicated");
+        break;
+    case REPL_WOULD_WORSEN:
+        log_failure(d, fid, "no suitable destination devices available");
+        break;
+    case REPL_LOCKED:
+    case REPL_NO_SOURCE:
+    case REPL_SOURCE_DOWN:
+    case REPL_NO_SUGGESTIONS:
+    case REPL_DOING_FAILED:
+    case REPL_ALREADY_THERE:
+    case REPL_ERROR:
+        log_failure(d, fid, "Replication failed");
+        break;
+    case REPL_CANCELED:
+        break;
+    }
+    store_unlock(w->st);
+    return removed;
+}
+
+/* Distinct hosts of the copies without the one at `skip`. */
+static size_t hosts_without(const struct cluster_device *const *on, size_t n, size_t skip)
+{
+    size_t hosts = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool again = i == skip;
+        for (size_t k = 0; k < i && !again; k++)
+            again = k != skip && on[k]->hostid == on[i]->hostid;
+        hosts += !again;
+    }
+    return hosts;
+}
+
+bool move_shed(struct job_worker *w, uint64_t fid)
+{
+    struct store_devids devids = {0};
+    if (store_devfid_list(w->st, fid, &devids) != MOG_OK) {
+        job_log_store(w, "removal of a copy", fid);
+        return false;
+    }
+    const struct cluster_device **on = mem_calloc(devids.n, sizeof(*on));
+    size_t n = 0, best_hosts = 0;
+    uint32_t best = 0;
+    rng_shuffle(&w->rng, devids.rows, devids.n, sizeof(*devids.rows));
+    for (size_t i = 0; i < devids.n; i++) {
+        const struct cluster_device *d = cluster_device_by_id(w->cluster, devids.rows[i]);
+        if (d != NULL && !cluster_device_is_dead(d))
+            on[n++] = d;
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t hosts = hosts_without(on, n, i);
+        if (cluster_device_can_delete(on[i]) && cluster_device_is_readable(on[i]) &&
+            (best == 0 || hosts > best_hosts)) {
+            best = on[i]->devid;
+            best_hosts = hosts;
+        }
+    }
+    free(on);
+    store_devids_free(&devids);
+    return best != 0 && move_away(w, fid, best, NULL, 0);
+}
+
+void job_rebalance(struct job_worker *w, const struct store_queue_row *row)
+{
+    struct span rest = store_bytes_span(&row->arg), part;
+    uint32_t *targets = NULL;
+    size_t n = 0, cap = 0;
+    while (rest.ptr != NULL && span_split(&rest, ',', &part)) {
+        uint64_t id = 0;
+        if (num_parse_u64(span_trim(part), 1, UINT32_MAX, &id) != MOG_OK)
+            continue;
+        targets = mem_grow(targets, n, &cap, sizeof(*targets));
+        targets[n++] = (uint32_t)id;
+    }
+    (void)move_away(w, row->fid, row->devid, targets, n);
+    free(targets);
+    /* Whatever came of it: a rebalance that failed is repeated by running it again. */
+    enum mog_err e = job_is_stopping(w) ? store_queue_release(w->st, STORE_QUEUE_REBALANCE, &row->fid, 1)
+                                        : store_queue_done(w->st, STORE_QUEUE_REBALANCE, row->fid);
+    if (e != MOG_OK)
+        job_log_store(w, "rebalance", row->fid);
+}

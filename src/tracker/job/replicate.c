@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* Replication: one fid is copied until its policy is happy. */
+#include "tracker/job/job_priv.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "store/store_file.h"
+#include "store/store_lock.h"
+#include "tracker/policy/choose.h"
+#include "tracker/policy/policy.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOCK_WAIT_S = 1, LOCKED_RETRY_S = 10 };
+
+/* A list of device ids. */
+struct ids {
+    uint32_t *items;
+    size_t n, cap;
+};
+
+static bool ids_have(const struct ids *l, uint32_t id)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->items[i] == id)
+            return true;
+    }
+    return false;
+}
+
+static void ids_add(struct ids *l, uint32_t id)
+{
+    l->items = mem_grow(l->items, l->n, &l->cap, sizeof(*l->items));
+    l->items[l->n++] = id;
+}
+
+/* One run of the engine. */
+struct run {
+    struct job_worker *w;
+    const struct replicate_request *req;
+    struct store_found file;
+    const struct cluster_class *class;
+    struct policy *policy;
+    struct ids on;      /* all copies on known devices */
+    struct ids counted; /* those that count for the policy: not dead, not masked */
+    struct ids sources; /* those that can be read */
+    struct ids bad_sources, bad_dests;
+    bool copied;
+};
+
+static enum replicate_result load(struct run *r)
+{
+    struct job_worker *w = r->w;
+    struct mog_fail f = {0};
+    enum mog_err e = store_lock_fid(w->st, r->req->fid, LOCK_WAIT_S);
+    if (e == MOG_ELOCKED)
+        return REPL_LOCKED;
+    if (e == MOG_OK)
+        e = store_file_get(w->st, r->req->fid, STORE_READ_DEVIDS | STORE_READ_CHECKSUM, &r->file);
+    if (e == MOG_ENOTFOUND)
+        return REPL_NOFID;
+    if (e != MOG_OK) {
+        job_log_store(w, "replication", r->req->fid);
+        return REPL_ERROR;
+    }
+    r->class = cluster_class_by_id(w->cluster, r->file.file.dmid, r->file.file.classid);
+    if (r->class == NULL) {
+        log_warn("fid %" PRIu64 " has a class that does not exist (domain %" PRIu32 ", class %" PRIu32
+                 "), it is tried again later",
+                 r->req->fid, r->file.file.dmid, r->file.file.classid);
+        return REPL_ERROR;
+    }
+    if (policy_parse(span_of(r->class->replpolicy), &r->policy, &f) != MOG_OK) {
+        log_err("class '%.*s' has a policy that cannot be used: %s", (int)r->class->name.len, r->class->name.ptr,
+                f.text);
+        return REPL_ERROR;
+    }
+    return REPL_SUCCESS;
+}
+
+static void sort_copies(struct run *r)
+{
+    for (size_t i = 0; i < r->file.devids.n; i++) {
+        uint32_t id = r->file.devids.rows[i];
+        const struct cluster_device *d = cluster_device_by_id(r->w->cluster, id);
+        if (d == NULL)
+            continue;
+        ids_add(&r->on, id);
+        if (!cluster_device_is_dead(d) && id != r->req->masked)
+            ids_add(&r->counted, id);
+        if (cluster_device_is_readable(d))
+            ids_add(&r->sources, id);
+    }
+}
+
+/* The next source: the preferred one, else by load. NULL: none is left. */
+static const struct cluster_device *pick_source(struct run *r)
+{
+    struct choose_item *items = mem_calloc(r->sources.n, sizeof(*items));
+    const struct cluster_device *best = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < r->sources.n; i++) {
+        uint32_t id = r->sources.items[i];
+        if (ids_have(&r->bad_sources, id))
+            continue;
+        const struct cluster_device *d = cluster_device_by_id(r->w->cluster, id);
+        double weight = d->utilization >= 0 ? 102.0 - d->utilization : 50.0;
+        items[n++] = (struct choose_item){d, weight > 1.0 ? weight : 1.0};
+        if (id == r->req->preferred)
+            best = d;
+    }
+    if (best == NULL && choose_order(&r->w->rng, items, n) != 0)
+        best = items[0].device;
+    free(items);
+    return best;
+}
+
+/* The policy's first suggestion; 0: none, and `*why` says what that means. */
+static uint32_t pick_destination(struct run *r, const struct policy_answer *a, enum replicate_result *why)
+{
+    *why = REPL_NO_SUGGESTIONS;
+    for (size_t i = 0; i < a->n_ideal; i++) {
+        if (a->ideal[i] != r->req->masked)
+            return a->ideal[i];
+    }
+    if (a->n_ideal != 0) {
+        *why = REPL_WOULD_WORSEN;
+        return 0;
+    }
+    for (size_t i = 0; i < a->n_desperate; i++) {
+        if (a->desperate[i] != r->req->masked)
+            return a->desperate[i];
+    }
+    return 0;
+}
+
+static bool record_copy(struct run *r, const struct node_copy *copy)
+{
+    struct job_worker *w = r->w;
+    struct store_checksum checksum = {.hashtype = copy->got_type, .len = digest_size(copy->got_type)};
+    memcpy(checksum.bytes, copy->got, checksum.len);
+    bool is_new = copy->got_type != DIGEST_NONE && r->file.checksum.hashtype == 0 && r->class->hashtype != 0;
+    struct store_replica replica = {
+        .fid = copy->fid, .devid = copy->to->devid, .recount = job_recounts(w), .checksum = is_new ? &checksum : NULL};
+    if (store_devfid_add_replica(w->st, &replica) != MOG_OK) {
+        job_log_store(w, "replication", copy->fid);
+        return false;
+    }
+    if (is_new)
+        r->file.checksum = checksum;
+    fid_cache_forget_devids(w->cache, copy->fid);
+    ids_add(&r->on, copy->to->devid);
+    ids_add(&r->counted, copy->to->devid);
+    ids_add(&r->sources, copy->to->devid);
+    r->copied = true;
+    return true;
+}
+
+/* A recorded copy that is not there: the check will look into it. */
+static void tell_fsck(struct job_worker *w, uint64_t fid)
+{
+    struct store_todo todo = {.fid = fid};
+    if (store_todo_add(w->st, STORE_QUEUE_FSCK, &todo, 1) != MOG_OK)
+        log_warn("fid %" PRIu64 " was not queued for checking: %s", fid, store_failure(w->st)->text);
+}
+
+static enum replicate_result copy_once(struct run *r, uint32_t dest)
+{
+    struct job_worker *w = r->w;
+    const struct cluster_device *from = pick_source(r);
+    if (from == NULL) {
+        log_warn("source_down: No devices available replicating %" PRIu64, r->req->fid);
+        return REPL_SOURCE_DOWN;
+    }
+    struct node_copy copy = {.cluster = w->cluster,
+                             .from = from,
+                             .to = cluster_device_by_id(w->cluster, dest),
+                             .fid = r->req->fid,
+                             .length = r->file.file.length,
+                             .want_type = (enum digest_type)r->file.checksum.hashtype,
+                             .want = r->file.checksum.bytes,
+                             .compute = (enum digest_type)r->class->hashtype};
+    struct mog_fail f = {0};
+    enum node_copy_result result = node_copy(w->node, &copy, &f);
+    if (job_is_stopping(w) && result != NODE_COPY_OK)
+        return REPL_CANCELED;
+    if (result == NODE_COPY_OK)
+        return record_copy(r, &copy) ? REPL_SUCCESS : REPL_ERROR;
+    bool dest_error = result == NODE_COPY_DEST_ERROR;
+    log_warn("%s", f.text);
+    log_warn("Failed copying fid %" PRIu64 " from devid %" PRIu32 " to devid %" PRIu32 " (error type: %s)", r->req->fid,
+             from->devid, dest, dest_error ? "dest_error" : "src_error");
+    if (dest_error) {
+        ids_add(&r->bad_dests, dest);
+        return REPL_SUCCESS;
+    }
+    if (from->devid == r->req->preferred)
+        log_warn("Fixed source dev%" PRIu32 " was requested for %" PRIu64 " but failed: will try other sources",
+                 from->devid, r->req->fid);
+    if (result == NODE_COPY_SRC_MISSING || result == NODE_COPY_SRC_DIGEST)
+        tell_fsck(w, r->req->fid);
+    ids_add(&r->bad_sources, from->devid);
+    return REPL_SUCCESS;
+}
+
+/* Ask the policy, copy, ask again. */
+static enum replicate_result satisfy(struct run *r)
+{
+    for (;;) {
+        struct policy_question q = {.cluster = r->w->cluster,
+                                    .on = r->counted.items,
+                                    .n_on = r->counted.n,
+                                    .failed = r->bad_dests.items,
+                                    .n_failed = r->bad_dests.n,
+                                    .only = r->req->targets,
+                                    .n_only = r->req->n_targets,
+                                    .mindevcount = r->class->mindevcount,
+                                    .rng = &r->w->rng};
+        struct policy_answer a;
+        policy_ask(r->policy, &q, &a);
+        enum replicate_result result;
+        uint32_t dest = 0;
+        if (a.verdict == POLICY_TOO_GOOD)
+            result = REPL_TOO_HAPPY;
+        else if (a.verdict == POLICY_ALL_GOOD)
+            result = r->copied ? REPL_SUCCESS : REPL_LOST_RACE;
+        else
+            dest = pick_destination(r, &a, &result);
+        policy_answer_fini(&a);
+        if (dest == 0)
+            return result;
+        if (ids_have(&r->bad_dests, dest))
+            return REPL_DOING_FAILED;
+        if (ids_have(&r->on, dest))
+            return REPL_ALREADY_THERE;
+        result = copy_once(r, dest);
+        if (result != REPL_SUCCESS)
+            return result;
+    }
+}
+
+static void log_result(uint64_t fid, enum replicate_result result)
+{
+    switch (result) {
+    case REPL_NO_SOURCE:
+        log_warn("no_source: Source is no longer available replicating %" PRIu64, fid);
+        break;
+    case REPL_TOO_HAPPY:
+        log_info("too_happy: fid %" PRIu64 " is on too many devices", fid);
+        break;
+    case REPL_NO_SUGGESTIONS:
+        log_info("policy_no_suggestions: replication policy ran out of suggestions for us replicating fid %" PRIu64,
+                 fid);
+        break;
+    case REPL_DOING_FAILED:
+        log_warn(
+            "policy_error_doing_failed: replication policy told us to do something we already told it we failed at "
+            "while replicating fid %" PRIu64,
+            fid);
+        break;
+    case REPL_ALREADY_THERE:
+        log_warn("policy_error_already_there: replication policy told us to put fid %" PRIu64
+                 " where it is already there!",
+                 fid);
+        break;
+    case REPL_SUCCESS:
+    case REPL_LOST_RACE:
+    case REPL_NOFID:
+    case REPL_LOCKED:
+    case REPL_SOURCE_DOWN:
+    case REPL_WOULD_WORSEN:
+    case REPL_ERROR:
+    case REPL_CANCELED:
+        break;
+    }
+}
+
+static enum replicate_result run(struct run *r)
+{
+    enum replicate_result result = load(r);
+    if (result != REPL_SUCCESS)
+        return result;
+    sort_copies(r);
+    if (r->on.n == 0)
+        return REPL_NO_SOURCE;
+    if (r->sources.n == 0) {
+        log_warn("source_down: No alive devices available replicating %" PRIu64, r->req->fid);
+        return REPL_SOURCE_DOWN;
+    }
+    if (r->req->preferred != 0 && !ids_have(&r->sources, r->req->preferred))
+        log_warn("Fixed source dev%" PRIu32 " requested for %" PRIu64 " but not available. Trying other devices",
+                 r->req->preferred, r->req->fid);
+    return satisfy(r);
+}
+
+enum replicate_result replicate_run(struct job_worker *w, const struct replicate_request *req)
+{
+    struct run r = {.w = w, .req = req};
+    enum replicate_result result = run(&r);
+    log_result(req->fid, result);
+    policy_free(r.policy);
+    store_found_free(&r.file);
+    free(r.on.items);
+    free(r.counted.items);
+    free(r.sources.items);
+    free(r.bad_sources.items);
+    free(r.bad_dests.items);
+    return result;
+}
+
+/* ---- the queue's items ---- */
+
+/* Seconds until the next try: longer with each failure, with some chance so that trackers do not march in step. */
+static int64_t backoff_s(struct job_worker *w, uint32_t failcount)
+{
+    static const int64_t base[] = {15, 60, 300, 1800, 3600, 7200, 14400, 28800, 86400};
+    size_t i = failcount < 8 ? failcount : 8;
+    return (int64_t)((double)base[i] * (0.8 + 0.4 * rng_unit(&w->rng)));
+}
+
+enum queue_action { ACTION_DONE, ACTION_LOCKED, ACTION_PARK, ACTION_SHED, ACTION_BACKOFF, ACTION_RELEASE };
+
+static const enum queue_action actions[] = {
+    [REPL_SUCCESS] = ACTION_DONE,          [REPL_LOST_RACE] = ACTION_DONE,         [REPL_NOFID] = ACTION_DONE,
+    [REPL_LOCKED] = ACTION_LOCKED,         [REPL_NO_SOURCE] = ACTION_PARK,         [REPL_SOURCE_DOWN] = ACTION_BACKOFF,
+    [REPL_TOO_HAPPY] = ACTION_SHED,        [REPL_NO_SUGGESTIONS] = ACTION_BACKOFF, [REPL_DOING_FAILED] = ACTION_BACKOFF,
+    [REPL_ALREADY_THERE] = ACTION_BACKOFF, [REPL_WOULD_WORSEN] = ACTION_BACKOFF,   [REPL_ERROR] = ACTION_BACKOFF,
+    [REPL_CANCELED] = ACTION_RELEASE,
+};
+
+void job_replicate(struct job_worker *w, const struct store_queue_row *row)
+{
+    struct replicate_request req = {.fid = row->fid, .preferred = row->fromdevid};
+    enum queue_action action = actions[replicate_run(w, &req)];
+    enum mog_err e = MOG_OK;
+    uint32_t failcount = row->failcount;
+    switch (action) {
+    case ACTION_DONE:
+        e = store_queue_done(w->st, STORE_QUEUE_REPLICATE, row->fid);
+        break;
+    case ACTION_LOCKED:
+        e = store_queue_defer(w->st, STORE_QUEUE_REPLICATE, row->fid, LOCKED_RETRY_S, false);
+        break;
+    case ACTION_PARK:
+        e = store_queue_park(w->st, STORE_QUEUE_REPLICATE, row->fid);
+        break;
+    case ACTION_RELEASE:
+        e = store_queue_release(w->st, STORE_QUEUE_REPLICATE, &row->fid, 1);
+        break;
+    case ACTION_SHED:
+        store_unlock(w->st);
+        if (move_shed(w, row->fid))
+            failcount = 0;
+        e = store_queue_defer(w->st, STORE_QUEUE_REPLICATE, row->fid, backoff_s(w, failcount), true);
+        break;
+    case ACTION_BACKOFF:
+        e = store_queue_defer(w->st, STORE_QUEUE_REPLICATE, row->fid, backoff_s(w, failcount), true);
+        break;
+    }
+    if (e != MOG_OK)
+        job_log_store(w, "replication", row->fid);
+    store_unlock(w->st);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* One client connection: lines in, one at a time in work, answers out. */
+#include "tracker/net/server_priv.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum { WRITE_TIMEOUT_S = 120, READ_CHUNK = 64 * 1024 };
+
+static void conn_serve(struct conn *c);
+
+void conn_free(struct conn *c)
+{
+    struct server *s = c->server;
+    if (c->request != NULL)
+        query_cancel(c->request);
+    if (c->watching)
+        atomic_fetch_sub(&s->n_watchers, 1);
+    DL_DELETE(s->conns, c);
+    s->n_conns--;
+    event_free(c->readable);
+    event_free(c->writable);
+    evbuffer_free(c->in);
+    evbuffer_free(c->out);
+    (void)close(c->fd);
+    free(c);
+}
+
+/* The events that the state wants, in one place. */
+static void set_interest(struct conn *c)
+{
+    if (c->state == CONN_READING && !c->eof)
+        (void)event_add(c->readable, NULL);
+    else
+        (void)event_del(c->readable);
+    if (evbuffer_get_length(c->out) != 0) {
+        struct timeval timeout = {.tv_sec = WRITE_TIMEOUT_S};
+        (void)event_add(c->writable, &timeout);
+    } else {
+        (void)event_del(c->writable);
+    }
+}
+
+/* Write what the socket takes. False: the client is gone (and `c` freed). */
+static bool flush(struct conn *c)
+{
+    while (evbuffer_get_length(c->out) != 0) {
+        int n = evbuffer_write(c->out, c->fd);
+        if (n > 0)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            break;
+        conn_free(c);
+        return false;
+    }
+    if (c->state == CONN_WRITING && evbuffer_get_length(c->out) == 0)
+        c->state = CONN_READING;
+    return true;
+}
+
+/* Take the next whole line; CR before LF is cut off. The caller frees. */
+static char *take_line(struct conn *c, size_t *len)
+{
+    char *line = evbuffer_readln(c->in, len, EVBUFFER_EOL_LF);
+    if (line != NULL && *len != 0 && line[*len - 1] == '\r')
+        line[--*len] = '\0';
+    return line;
+}
+
+/* One line: empty ones are nothing, '!' is answered here, the rest goes to a query thread. False: `c` is freed. */
+static bool dispatch(struct conn *c, char *line, size_t len)
+{
+    if (len == 0) {
+        free(line);
+        return true;
+    }
+    if (line[0] == '!') {
+        struct buf out = BUF_ZERO;
+        bool stays = admin_run(c, span_make(line + 1, len - 1), &out);
+        free(line);
+        if (stays) {
+            (void)evbuffer_add(c->out, out.data, out.len);
+            c->state = CONN_WRITING;
+            stays = flush(c);
+        } else {
+            conn_free(c);
+        }
+        buf_fini(&out);
+        return stays;
+    }
+    c->state = CONN_RUNNING;
+    query_submit(c, line, len);
+    return true;
+}
+
+/* Serve as many buffered lines as go without waiting. */
+static void conn_serve(struct conn *c)
+{
+    while (c->state == CONN_READING) {
+        size_t len = 0;
+        char *line = take_line(c, &len);
+        if (line == NULL)
+            break;
+        if (!dispatch(c, line, len))
+            return;
+    }
+    if (c->state == CONN_READING) {
+        if (c->eof) {
+            conn_free(c); /* everything whole was answered; an unfinished last line is dropped */
+            return;
+        }
+        if (evbuffer_get_length(c->in) > MAX_REQUEST_LINE) {
+            log_warn("client %s sent a line of more than %d bytes, closing its connection", c->peer, MAX_REQUEST_LINE);
+            conn_free(c);
+            return;
+        }
+    }
+    set_interest(c);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *c = arg;
+    (void)what;
+    int n = evbuffer_read(c->in, fd, READ_CHUNK);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < 0) {
+        conn_free(c);
+        return;
+    }
+    if (n == 0)
+        c->eof = true;
+    conn_serve(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *c = arg;
+    (void)fd;
+    if (what & EV_TIMEOUT) {
+        log_warn("write timeout expired: client %s did not read its answer for %d s, closing its connection", c->peer,
+                 WRITE_TIMEOUT_S);
+        conn_free(c);
+        return;
+    }
+    if (flush(c))
+        conn_serve(c);
+}
+
+void conn_answer(struct conn *c, const char *data, size_t len)
+{
+    (void)evbuffer_add(c->out, data, len);
+    c->state = CONN_WRITING;
+    if (flush(c))
+        conn_serve(c);
+}
+
+void conn_push(struct conn *c, const char *data, size_t len)
+{
+    if (evbuffer_get_length(c->out) > WATCH_BACKLOG) {
+        conn_free(c); /* it watches, but does not read */
+        return;
+    }
+    (void)evbuffer_add(c->out, data, len);
+    if (flush(c))
+        set_interest(c);
+}
+
+void conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip)
+{
+    struct conn *c = mem_calloc(1, sizeof(*c));
+    c->server = s;
+    c->fd = fd;
+    c->peer_ip = peer_ip;
+    (void)strncpy(c->peer, peer, sizeof(c->peer) - 1);
+    c->in = evbuffer_new();
+    c->out = evbuffer_new();
+    c->readable = event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, c);
+    c->writable = event_new(s->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
+    DL_APPEND(s->conns, c);
+    s->n_conns++;
+    set_interest(c);
+}

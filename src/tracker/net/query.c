@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests on their way from the loop to a query thread and back. */
+#include "tracker/net/server_priv.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { RECENT_LINE_MAX = 4096 };
+
+static void request_free(struct request *r)
+{
+    DL_DELETE(r->server->requests, r);
+    free(r->line);
+    buf_fini(&r->reply);
+    free(r);
+}
+
+static void *worker_new(void *arg)
+{
+    struct server *s = arg;
+    return cmd_ctx_new(s->shared);
+}
+
+static void worker_free(void *worker)
+{
+    cmd_ctx_free(worker);
+}
+
+static void work(void *worker, void *item)
+{
+    struct request *r = item;
+    int64_t start = clock_mono_us();
+    atomic_store(&r->started, true);
+    (void)cmd_run(worker, span_make(r->line, r->len), r->peer_ip, &r->reply);
+    r->run_us = clock_mono_us() - start;
+    server_post_done(r);
+}
+
+/* Canceled in the loop, or left over at the end: the loop thread frees it either way. */
+static void drop(void *arg, void *item)
+{
+    (void)arg;
+    request_free(item);
+}
+
+struct pool *query_pool_new(struct server *s)
+{
+    struct pool_ops ops = {.name = "queryworker",
+                           .worker_new = worker_new,
+                           .worker_free = worker_free,
+                           .work = work,
+                           .drop = drop,
+                           .arg = s};
+    return pool_new(&ops, 0);
+}
+
+size_t query_waiting(const struct server *s)
+{
+    size_t n = 0;
+    const struct request *r;
+    DL_FOREACH(s->requests, r)
+    n += !atomic_load(&r->started);
+    return n;
+}
+
+size_t query_running(const struct server *s)
+{
+    size_t n = 0;
+    const struct request *r;
+    DL_FOREACH(s->requests, r)
+    n += atomic_load(&r->started);
+    return n;
+}
+
+void query_submit(struct conn *c, char *line, size_t len)
+{
+    struct server *s = c->server;
+    struct request *r = mem_calloc(1, sizeof(*r));
+    r->server = s;
+    r->conn = c;
+    memcpy(r->peer, c->peer, sizeof(r->peer));
+    r->peer_ip = c->peer_ip;
+    r->line = line;
+    r->len = len;
+    r->sent_us = clock_mono_us();
+    DL_APPEND(s->requests, r);
+    c->request = r;
+    s->n_queries++;
+    if (pool_waiting(s->queries) + pool_busy(s->queries) >= pool_running(s->queries))
+        s->n_out_of_workers++;
+    if (!pool_submit(s->queries, r)) {
+        /* Only when the pool stops: the connection ends with the tracker. */
+        c->request = NULL;
+        request_free(r);
+    }
+}
+
+static bool is_request(void *arg, void *item)
+{
+    return arg == item;
+}
+
+void query_cancel(struct request *r)
+{
+    r->conn = NULL;
+    /* Waiting: it goes now. In work: it runs to its end, and nobody gets the answer. */
+    (void)pool_cancel(r->server->queries, is_request, r);
+}
+
+static void remember(struct server *s, struct request *r)
+{
+    struct recent *slot = &s->recent[s->next_recent];
+    s->next_recent = (s->next_recent + 1) % RECENT_REQUESTS;
+    free(slot->line);
+    slot->line = mem_strndup(r->line, r->len < RECENT_LINE_MAX ? r->len : RECENT_LINE_MAX);
+    memcpy(slot->peer, r->peer, sizeof(slot->peer));
+    slot->total_s = (double)(clock_mono_us() - r->sent_us) / 1e6;
+    slot->run_s = (double)r->run_us / 1e6;
+}
+
+void query_finished(struct request *r)
+{
+    struct conn *c = r->conn;
+    remember(r->server, r);
+    if (c != NULL) {
+        c->request = NULL;
+        conn_answer(c, r->reply.data, r->reply.len);
+    }
+    request_free(r);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* Listening, the mailbox from other threads, and log lines for clients that watch. */
+#include "tracker/net/server_priv.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum { ACCEPT_PAUSE_MS = 200, ACCEPTS_PER_EVENT = 64 };
+
+/* ---- from other threads ---- */
+
+static void wake_loop(struct server *s)
+{
+    uint64_t one = 1;
+    (void)!write(s->wake_fd, &one, sizeof(one));
+}
+
+/* Called by the log, on any thread, under the log's lock. */
+static void on_log(void *arg, enum log_level level, const char *context, const char *text)
+{
+    struct server *s = arg;
+    if (atomic_load(&s->n_watchers) == 0)
+        return;
+    struct buf b = BUF_ZERO;
+    buf_str(&b, ":: ");
+    if (context[0] != '\0')
+        buf_printf(&b, "[%s] ", context);
+    if (level == LOG_LEVEL_DEBUG)
+        buf_str(&b, "[debug] ");
+    buf_str(&b, text);
+    buf_str(&b, "\r\n");
+    struct watch_line *w = mem_alloc(sizeof(*w) + b.len + 1);
+    w->next = NULL;
+    memcpy(w->text, buf_cstr(&b), b.len + 1);
+    pthread_mutex_lock(&s->lock);
+    bool fits = s->watch_bytes + b.len <= WATCH_BACKLOG;
+    if (fits) {
+        *s->watch_last = w;
+        s->watch_last = &w->next;
+        s->watch_bytes += b.len;
+    }
+    pthread_mutex_unlock(&s->lock);
+    buf_fini(&b);
+    if (fits)
+        wake_loop(s);
+    else
+        free(w);
+}
+
+static void spread_watch_lines(struct server *s, struct watch_line *lines)
+{
+    while (lines != NULL) {
+        struct watch_line *next = lines->next;
+        struct conn *c, *tmp;
+        DL_FOREACH_SAFE(s->conns, c, tmp)
+        {
+            if (c->watching)
+                conn_push(c, lines->text, strlen(lines->text));
+        }
+        free(lines);
+        lines = next;
+    }
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    struct server *s = arg;
+    uint64_t count;
+    (void)what;
+    (void)!read(fd, &count, sizeof(count));
+    pthread_mutex_lock(&s->lock);
+    struct request *done = s->done;
+    struct watch_line *lines = s->watch_lines;
+    s->done = NULL;
+    s->done_last = &s->done;
+    s->watch_lines = NULL;
+    s->watch_last = &s->watch_lines;
+    s->watch_bytes = 0;
+    pthread_mutex_unlock(&s->lock);
+    while (done != NULL) {
+        struct request *next = done->done_next;
+        query_finished(done);
+        done = next;
+    }
+    spread_watch_lines(s, lines);
+}
+
+/* A query thread has finished: hand the request back to the loop. */
+void server_post_done(struct request *r)
+{
+    struct server *s = r->server;
+    r->done_next = NULL;
+    pthread_mutex_lock(&s->lock);
+    bool was_empty = s->done == NULL;
+    *s->done_last = r;
+    s->done_last = &r->done_next;
+    pthread_mutex_unlock(&s->lock);
+    if (was_empty)
+        wake_loop(s);
+}
+
+/* ---- listening ---- */
+
+static void pause_accepting(struct server *s)
+{
+    for (size_t i = 0; i < s->n_listeners; i++)
+        (void)event_del(s->listeners[i]);
+    s->accept_paused_ms = clock_mono_ms() + ACCEPT_PAUSE_MS;
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+    struct server *s = arg;
+    (void)what;
+    for (size_t i = 0; i < ACCEPTS_PER_EVENT; i++) {
+        struct sockaddr_in sa;
+        socklen_t len = sizeof(sa);
+        memset(&sa, 0, sizeof(sa));
+        int client = accept4(fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (client < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+                log_warn("cannot accept clients, trying again in %d ms: %s", ACCEPT_PAUSE_MS, strerror(errno));
+                pause_accepting(s);
+            }
+            return;
+        }
+        char peer[24] = "?";
+        int on = 1;
+        uint32_t ip = sa.sin_family == AF_INET ? ntohl(sa.sin_addr.s_addr) : 0;
+        (void)snprintf(peer, sizeof(peer), "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+        (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        (void)setsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+        conn_new(s, client, peer, ip);
+    }
+}
+
+enum mog_err server_listen(struct server *s, int fd)
+{
+    struct event *ev = event_new(s->base, fd, EV_READ | EV_PERSIST, on_accept, s);
+    if (ev == NULL || event_add(ev, NULL) != 0)
+        return MOG_EIO;
+    s->listeners = mem_grow(s->listeners, s->n_listeners, &s->cap_listeners, sizeof(*s->listeners));
+    s->listeners[s->n_listeners++] = ev;
+    return MOG_OK;
+}
+
+void server_stop_listening(struct server *s)
+{
+    for (size_t i = 0; i < s->n_listeners; i++) {
+        int fd = event_get_fd(s->listeners[i]);
+        event_free(s->listeners[i]);
+        (void)close(fd);
+    }
+    free(s->listeners);
+    s->listeners = NULL;
+    s->n_listeners = s->cap_listeners = 0;
+}
+
+void server_tick(struct server *s)
+{
+    if (s->accept_paused_ms != 0 && clock_mono_ms() >= s->accept_paused_ms) {
+        s->accept_paused_ms = 0;
+        for (size_t i = 0; i < s->n_listeners; i++)
+            (void)event_add(s->listeners[i], NULL);
+    }
+}
+
+/* ---- life ---- */
+
+struct server *server_new(struct event_base *base, const struct cmd_shared *shared, const struct server_ops *ops)
+{
+    struct server *s = mem_calloc(1, sizeof(*s));
+    s->base = base;
+    s->shared = shared;
+    s->ops = *ops;
+    s->started_mono_ms = clock_mono_ms();
+    s->done_last = &s->done;
+    s->watch_last = &s->watch_lines;
+    pthread_mutex_init(&s->lock, NULL);
+    s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    s->wake = event_new(base, s->wake_fd, EV_READ | EV_PERSIST, on_wake, s);
+    if (s->wake_fd < 0 || s->wake == NULL || event_add(s->wake, NULL) != 0)
+        abort(); /* at start-up only: nothing works without */
+    s->queries = query_pool_new(s);
+    log_set_hook(on_log, s);
+    return s;
+}
+
+void server_want_queries(struct server *s, size_t n)
+{
+    s->queries_wanted = n;
+    pool_resize(s->queries, n);
+}
+
+size_t server_queries_wanted(struct server *s)
+{
+    return s->queries_wanted;
+}
+
+size_t server_busy(struct server *s)
+{
+    size_t n = 0;
+    const struct conn *c;
+    DL_FOREACH(s->conns, c)
+    n += c->state != CONN_READING;
+    return n;
+}
+
+void server_free(struct server *s)
+{
+    if (s == NULL)
+        return;
+    log_set_hook(NULL, NULL);
+    server_stop_listening(s);
+    struct conn *c, *tmp;
+    DL_FOREACH_SAFE(s->conns, c, tmp)
+    conn_free(c);
+    pool_stop(s->queries);
+    /* What the threads finished last lies in the mailbox. */
+    on_wake(s->wake_fd, 0, s);
+    struct request *r, *next;
+    DL_FOREACH_SAFE(s->requests, r, next)
+    query_finished(r);
+    event_free(s->wake);
+    (void)close(s->wake_fd);
+    for (size_t i = 0; i < RECENT_REQUESTS; i++)
+        free(s->recent[i].line);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tracker's client port: connections on the event loop, commands on the query threads, admin commands answered in
+ * the loop.
+ */
+#ifndef MOG_TRACKER_NET_SERVER_H
+#define MOG_TRACKER_NET_SERVER_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/span.h"
+#include "tracker/cmd/cmd.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct server;
+
+enum { SERVER_MAX_JOBS = 16, SERVER_MAX_WANT = 500 };
+
+/* One class of workers, for !jobs. */
+struct server_job {
+    const char *name;
+    size_t count, desired;
+    uint32_t numbers[SERVER_MAX_WANT];
+    size_t n_numbers;
+};
+
+/* What the server asks of the rest of the tracker. All are called in the loop and must not block. */
+struct server_ops {
+    void *arg;
+    bool (*is_ready)(void *arg); /* the first monitor round is done */
+    /* Fill `job` number `i` in alphabetical order, without queryworker; false: no more. */
+    bool (*job)(void *arg, size_t i, struct server_job *job);
+    bool (*want)(void *arg, struct span job, size_t n);                     /* false: no such job */
+    bool (*to)(void *arg, struct span job, struct span text, size_t *told); /* false: no such job */
+    void (*counters)(void *arg, struct buf *lines);                         /* "name value\r\n" lines, sorted */
+    void (*shutdown)(void *arg);
+};
+
+struct server *server_new(struct event_base *base, const struct cmd_shared *shared, const struct server_ops *ops);
+
+/* Accept clients on `fd` (listening, non-blocking; taken). */
+MOG_MUSTCHECK enum mog_err server_listen(struct server *s, int fd);
+
+/* The wanted number of query threads; 0 before the first round. Loop thread. */
+void server_want_queries(struct server *s, size_t n);
+size_t server_queries_wanted(struct server *s);
+
+/* Once a second: watches over what has no event of its own. Loop thread. */
+void server_tick(struct server *s);
+
+/* No more clients: listening sockets are closed, those connected stay. */
+void server_stop_listening(struct server *s);
+/* Connections that still have a request in work or an answer to write. */
+size_t server_busy(struct server *s);
+
+/* Close everything, end the query threads, free. cluster_box_stop() must have been called. */
+void server_free(struct server *s);
+
+#endif

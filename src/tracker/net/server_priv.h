@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the client port share. Everything belongs to the loop thread unless said. */
+#ifndef MOG_TRACKER_NET_SERVER_PRIV_H
+#define MOG_TRACKER_NET_SERVER_PRIV_H
+
+#include "common/pool.h"
+#include "tracker/net/server.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { RECENT_REQUESTS = 50, MAX_REQUEST_LINE = 1024 * 1024, WATCH_BACKLOG = 1024 * 1024 };
+
+struct conn;
+
+/* One line on its way through a query thread and back. */
+struct request {
+    struct request *next, *prev; /* in server.requests */
+    struct request *done_next;   /* in the mailbox */
+    struct server *server;
+    struct conn *conn; /* NULL: the client is gone */
+    char peer[24];
+    uint32_t peer_ip;
+    char *line;
+    size_t len;
+    int64_t sent_us, run_us; /* handed to the pool; time in the query thread */
+    _Atomic bool started;    /* set by the query thread */
+    struct buf reply;        /* written by the query thread, read by the loop after */
+};
+
+enum conn_state {
+    CONN_READING, /* waits for a line */
+    CONN_RUNNING, /* a request is in work: nothing is read */
+    CONN_WRITING, /* an answer is not yet written: nothing is read */
+};
+
+struct conn {
+    struct conn *next, *prev;
+    struct server *server;
+    int fd;
+    enum conn_state state;
+    struct event *readable, *writable;
+    struct evbuffer *in, *out;
+    struct request *request; /* in CONN_RUNNING */
+    char peer[24];           /* "1.2.3.4" */
+    uint32_t peer_ip;
+    bool eof;      /* the client has shut its side down */
+    bool watching; /* !watch */
+};
+
+struct recent {
+    char peer[24];
+    char *line;
+    double total_s, run_s;
+};
+
+struct watch_line {
+    struct watch_line *next;
+    char text[];
+};
+
+struct server {
+    struct event_base *base;
+    const struct cmd_shared *shared;
+    struct server_ops ops;
+    struct event **listeners;
+    size_t n_listeners, cap_listeners;
+    struct conn *conns;
+    size_t n_conns;
+    struct pool *queries;
+    size_t queries_wanted;
+    struct request *requests; /* all in work */
+    int64_t started_mono_ms;
+    uint64_t n_queries, n_out_of_workers;
+    struct recent recent[RECENT_REQUESTS];
+    size_t next_recent;
+    int64_t accept_paused_ms; /* when accepting may go on; 0: it goes on */
+
+    /* From other threads to the loop; the lists are under `lock`, then `wake` is written. */
+    pthread_mutex_t lock;
+    int wake_fd;
+    struct event *wake;
+    struct request *done, **done_last;
+    struct watch_line *watch_lines, **watch_last;
+    size_t watch_bytes;
+    _Atomic size_t n_watchers;
+};
+
+/* server.c: a query thread hands a finished request back to the loop. Any thread. */
+void server_post_done(struct request *r);
+
+/* conn.c */
+void conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip);
+void conn_free(struct conn *c);
+/* The answer of the request in work; then goes on with what the client has sent meanwhile. */
+void conn_answer(struct conn *c, const char *data, size_t len);
+/* Something unasked for (a watched log line). May free `c`. */
+void conn_push(struct conn *c, const char *data, size_t len);
+
+/* admin.c: run "!..." (without its first byte); the answer is appended to `out`. False: no answer, close. */
+bool admin_run(struct conn *c, struct span line, struct buf *out);
+
+/* query.c */
+void query_submit(struct conn *c, char *line /* takes */, size_t len);
+void query_cancel(struct request *r);   /* its client is gone */
+void query_finished(struct request *r); /* in the loop */
+struct pool *query_pool_new(struct server *s);
+size_t query_waiting(const struct server *s);
+size_t query_running(const struct server *s);
+
+#endif
