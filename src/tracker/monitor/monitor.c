@@ -5,15 +5,18 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/pool.h"
 #include "store/store_lock.h"
 #include "store/store_topology.h"
 #include "tracker/monitor/monitor_iostat.h"
 #include "tracker/monitor/monitor_probe.h"
 #include "tracker/monitor/monitor_seen.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +32,7 @@ enum {
 struct monitor {
     struct monitor_parts parts;
     pthread_t thread;
+    uint32_t number;
     pthread_mutex_t lock;
     struct monitor_config config;
     struct store *st;
@@ -174,7 +178,9 @@ static void *run(void *arg)
     uint64_t ticket = 0;
     int64_t next_reload = clock_mono_ms(), next_round = next_reload;
     bool up = false;
-    log_set_context("monitor");
+    char context[40];
+    (void)snprintf(context, sizeof(context), "monitor(%" PRIu32 ")", m->number);
+    log_set_context(context);
     pthread_setname_np(pthread_self(), "monitor");
     while (!cluster_box_is_stopping(m->parts.box)) {
         int64_t next = next_reload < next_round ? next_reload : next_round, now = clock_mono_ms();
@@ -201,6 +207,7 @@ struct monitor *monitor_start(const struct monitor_parts *parts, const struct mo
     struct monitor *m = mem_calloc(1, sizeof(*m));
     m->parts = *parts;
     m->config = *config;
+    m->number = pool_next_number();
     pthread_mutex_init(&m->lock, NULL);
     m->st = store_new_probing(parts->env, STORE_BACKGROUND);
     m->seen = monitor_seen_new();
@@ -237,6 +244,11 @@ void monitor_stop(struct monitor *m)
     store_free(m->st);
     pthread_mutex_destroy(&m->lock);
     free(m);
+}
+
+uint32_t monitor_number(struct monitor *m)
+{
+    return m->number;
 }
 
 int64_t monitor_reload_age_ms(struct monitor *m)

@@ -32,6 +32,9 @@ void monitor_set_config(struct monitor *m, const struct monitor_config *config);
 /* Ends the threads (cluster_box_stop() must have been called) and frees. NULL is fine. */
 void monitor_stop(struct monitor *m);
 
+/* The number of its thread, for !jobs. */
+uint32_t monitor_number(struct monitor *m);
+
 /* Milliseconds since the last reload that succeeded, for health checks; negative: none yet. Any thread. */
 int64_t monitor_reload_age_ms(struct monitor *m);
 

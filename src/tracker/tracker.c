@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+/* Wiring: the only file that sees everything. */
+#include "tracker/tracker.h"
+
+#include "common/clock.h"
+#include "common/daemon.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/net.h"
+#include "common/num.h"
+#include "store/store_file.h"
+#include "store/store_schema.h"
+#include "tracker/job/jobs.h"
+#include "tracker/monitor/monitor.h"
+#include "tracker/net/server.h"
+#include "tracker/tracker_options.h"
+#include "tracker/tracker_slaves.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    TICK_MS = 1000,
+    FIRST_TICK_MS = 100, /* until the first monitor round is done */
+    STOP_LIMIT_S = 10,   /* what hangs longer at the end is left to the system */
+    TEMPFILE_AGE_S = 3600,
+    MIN_NOFILE = 65536
+};
+
+struct tracker {
+    struct tracker_options options;
+    int argc;
+    char **argv;
+    char hostname[256];
+    int db_lock_fd;
+    int *listen_fds;
+    size_t n_listen, cap_listen;
+    bool has_pidfile;
+
+    struct store_env *env;
+    struct cluster_box *box;
+    struct node_shared *nodes;
+    struct monitor *monitor;
+    struct jobs *jobs;
+    struct cmd_shared cmd;
+    struct event_base *base;
+    struct server *server;
+    struct event *tick, *signals[4];
+    bool working; /* the first monitor round is done, workers were started */
+    const char *end_reason;
+    uint64_t ticks;
+};
+
+struct tracker *tracker_new(void)
+{
+    struct tracker *t = mem_calloc(1, sizeof(*t));
+    t->db_lock_fd = -1;
+    return t;
+}
+
+/* ---- the steps before the loop ---- */
+
+enum mog_err tracker_load(struct tracker *t, int argc, char **argv, struct mog_fail *f)
+{
+    t->argc = argc;
+    t->argv = argv;
+    enum mog_err e = tracker_options_load(&t->options, argc, argv, f);
+    if (e != MOG_OK)
+        return e;
+    if (t->options.help) {
+        tracker_options_print_help();
+        return MOG_ECANCELED;
+    }
+    if (t->options.version) {
+        printf("mogilefsd %s\n", MOG_VERSION);
+        return MOG_ECANCELED;
+    }
+    if (t->options.check_config) {
+        printf("mogilefsd: the configuration is fine\n");
+        return MOG_ECANCELED;
+    }
+    if (t->options.debug > 0)
+        log_set_level(LOG_LEVEL_DEBUG);
+    if (gethostname(t->hostname, sizeof(t->hostname) - 1) != 0)
+        return fail_set(f, MOG_EIO, "the host has no name (gethostname)");
+    return MOG_OK;
+}
+
+enum mog_err tracker_check_user(struct tracker *t, struct mog_fail *f)
+{
+    const char *user = t->options.user;
+    if (getuid() != 0)
+        return MOG_OK;
+    if (user == NULL || user[0] == '\0')
+        return fail_set(f, MOG_EPERM,
+                        "mogilefsd cannot be run as root (set user = root to allow it, or a user to become)");
+    return daemon_become(user, f);
+}
+
+static enum mog_err database_error(const char *reason, struct mog_fail *f)
+{
+    /* The reason may itself be long: it comes first, the advice after it. */
+    return fail_set(f, MOG_EDBDOWN,
+                    "%.250s\nError: unable to establish connection with your MogileFS database. Please verify the "
+                    "configuration; if the database is not set up yet, run 'mogdbsetup'.",
+                    reason);
+}
+
+/* The embedded database: one tracker at a time, made when it is not there. */
+static enum mog_err prepare_embedded(struct tracker *t, struct mog_fail *f)
+{
+    enum mog_err e = store_embedded_lock(t->options.db_file, &t->db_lock_fd, f);
+    if (e != MOG_OK)
+        return e;
+    e = store_embedded_create(t->options.db_file, f);
+    if (e == MOG_EEXISTS)
+        return MOG_OK;
+    if (e == MOG_OK)
+        log_info("created the embedded database %s", t->options.db_file);
+    return e;
+}
+
+enum mog_err tracker_check_database(struct tracker *t, struct mog_fail *f)
+{
+    struct store_config config = {.dsn = t->options.db_dsn,
+                                  .user = t->options.db_user,
+                                  .password = t->options.db_pass,
+                                  .hostname = t->hostname,
+                                  .row_locks = t->options.db_row_locks};
+    uint64_t max_fid = 0;
+    enum mog_err e = t->options.db_file != NULL ? prepare_embedded(t, f) : MOG_OK;
+    if (e == MOG_OK)
+        e = store_env_new(&config, &t->env, f);
+    if (e != MOG_OK)
+        return e;
+    struct store *st = store_new(t->env, STORE_CLIENT);
+    e = store_open(st);
+    if (e != MOG_OK)
+        e = database_error(store_failure(st)->text, f);
+    if (e == MOG_OK && !t->options.no_schema_check && store_schema_check(st) != MOG_OK)
+        e = fail_set(f, MOG_ESCHEMA, "%s", store_failure(st)->text);
+    if (e == MOG_OK && t->options.db_row_locks && store_schema_check_row_locks(st) != MOG_OK)
+        e = fail_set(f, MOG_ESCHEMA, "db_row_locks needs a table that is not there: run mogdbsetup --row-locks (%s)",
+                     store_failure(st)->text);
+    if (e == MOG_OK && store_file_max_known_fid(st, &max_fid) != MOG_OK)
+        e = database_error(store_failure(st)->text, f);
+    if (e == MOG_OK)
+        store_env_set_min_fid(t->env, max_fid);
+    store_free(st); /* no connection may be carried over a fork */
+    return e;
+}
+
+enum mog_err tracker_listen(struct tracker *t, struct mog_fail *f)
+{
+    for (size_t i = 0; i < t->options.listen.n; i++) {
+        char host[256];
+        uint16_t port = 0;
+        int fd = -1;
+        const char *text = t->options.listen.items[i];
+        struct mog_fail inner = {0};
+        if (net_split(text, (uint16_t)t->options.conf_port, host, sizeof(host), &port) != MOG_OK)
+            return fail_set(f, MOG_EINVAL, "listen: '%s' is not an address (host:port)", text);
+        enum mog_err e = net_listen(host, port, &fd, &inner);
+        if (e != MOG_OK)
+            return fail_set(f, e, "Error creating socket: %s", inner.text);
+        t->listen_fds = mem_grow(t->listen_fds, t->n_listen, &t->cap_listen, sizeof(*t->listen_fds));
+        t->listen_fds[t->n_listen++] = fd;
+    }
+    return MOG_OK;
+}
+
+enum mog_err tracker_enter(struct tracker *t, struct mog_fail *f)
+{
+    const struct tracker_options *o = &t->options;
+    enum mog_err e = MOG_OK;
+    (void)daemon_raise_nofile(MIN_NOFILE);
+    if (o->daemonize)
+        e = daemon_detach(f);
+    if (e == MOG_OK && o->log_file != NULL)
+        e = log_open("mogilefsd", LOG_SINK_FILE, o->log_file, f);
+    else if (e == MOG_OK)
+        e = log_open("mogilefsd", o->daemonize ? LOG_SINK_SYSLOG : LOG_SINK_STDOUT, NULL, f);
+    if (e != MOG_OK)
+        return e;
+    log_info("beginning run");
+    if (o->pidfile != NULL && o->pidfile[0] != '\0') {
+        e = daemon_pidfile_write(o->pidfile, f);
+        if (e != MOG_OK) {
+            log_err("%s", f->text);
+            log_info("Couldn't write pidfile, ending run");
+            return e;
+        }
+        t->has_pidfile = true;
+    }
+    return MOG_OK;
+}
+
+/* ---- what the admin console asks for ---- */
+
+static bool op_is_ready(void *arg)
+{
+    return ((struct tracker *)arg)->working;
+}
+
+/* The jobs, and the monitor in its alphabetical place among them. */
+static bool op_job(void *arg, size_t i, struct server_job *job)
+{
+    static const int order[] = {JOB_DELETE, JOB_FSCK, JOB_MASTER, -1, JOB_REAPER, JOB_REPLICATE};
+    struct tracker *t = arg;
+    if (i >= sizeof(order) / sizeof(order[0]))
+        return false;
+    *job = (struct server_job){.name = "monitor", .count = 1, .desired = 1, .n_numbers = 1};
+    if (order[i] < 0) {
+        job->numbers[0] = monitor_number(t->monitor);
+        return true;
+    }
+    enum job_kind kind = (enum job_kind)order[i];
+    job->name = jobs_name(kind);
+    jobs_count(t->jobs, kind, &job->count, &job->desired);
+    job->n_numbers = jobs_numbers(t->jobs, kind, job->numbers, SERVER_MAX_WANT);
+    return true;
+}
+
+static bool op_want(void *arg, struct span name, size_t n)
+{
+    struct tracker *t = arg;
+    enum job_kind kind = jobs_find(name);
+    if (kind != JOB_KINDS)
+        jobs_want(t->jobs, kind, n);
+    return kind != JOB_KINDS || span_is(name, "monitor");
+}
+
+static bool op_to(void *arg, struct span name, struct span text, size_t *told)
+{
+    struct tracker *t = arg;
+    enum job_kind kind = jobs_find(name);
+    size_t desired = 0;
+    *told = span_is(name, "monitor") ? 1 : 0;
+    if (kind == JOB_KINDS)
+        return *told != 0;
+    if (span_is(text, ":shutdown"))
+        *told = jobs_recycle(t->jobs, kind);
+    else
+        jobs_count(t->jobs, kind, told, &desired);
+    return true;
+}
+
+static void op_counters(void *arg, struct buf *lines)
+{
+    jobs_counters(((struct tracker *)arg)->jobs, lines);
+}
+
+static void end(struct tracker *t, const char *reason)
+{
+    if (t->end_reason == NULL)
+        t->end_reason = reason;
+    (void)event_base_loopbreak(t->base);
+}
+
+static void op_shutdown(void *arg)
+{
+    end(arg, "ending run due to SIGTERM");
+}
+
+/* ---- the loop ---- */
+
+static struct monitor_config monitor_config_of(const struct tracker_options *o)
+{
+    return (struct monitor_config){.cluster = {.min_free_mb = (uint64_t)o->min_free_space,
+                                               .default_mindevcount = (uint32_t)o->default_mindevcount},
+                                   .conn_timeout_ms = o->conn_timeout * 1000,
+                                   .stream_port = (uint16_t)o->mogstored_stream_port};
+}
+
+static struct node_config node_config_of(const struct tracker_options *o)
+{
+    return (struct node_config){.node_timeout_ms = o->node_timeout * 1000,
+                                .conn_pool_size = (size_t)o->conn_pool_size,
+                                .stream_port = (uint16_t)o->mogstored_stream_port,
+                                .repl_use_get_port = o->repl_use_get_port};
+}
+
+static void want_from_options(struct tracker *t)
+{
+    const struct tracker_options *o = &t->options;
+    server_want_queries(t->server, (size_t)o->query_jobs);
+    jobs_want(t->jobs, JOB_MASTER, o->job_master);
+    jobs_want(t->jobs, JOB_DELETE, (size_t)o->delete_jobs);
+    jobs_want(t->jobs, JOB_REPLICATE, (size_t)o->replicate_jobs);
+    jobs_want(t->jobs, JOB_FSCK, (size_t)o->fsck_jobs);
+    jobs_want(t->jobs, JOB_REAPER, (size_t)o->reaper_jobs);
+}
+
+static void reload(struct tracker *t)
+{
+    struct tracker_options fresh;
+    struct mog_fail f = {0};
+    if (tracker_options_load(&fresh, t->argc, t->argv, &f) != MOG_OK) {
+        log_err("config: not read again, everything stays as it is: %s", f.text);
+        tracker_options_fini(&fresh);
+        return;
+    }
+    tracker_options_log_fixed(&t->options, &fresh);
+    struct node_config node = node_config_of(&fresh);
+    struct monitor_config monitor = monitor_config_of(&fresh);
+    tracker_options_fini(&t->options);
+    t->options = fresh;
+    node_shared_set_config(t->nodes, &node);
+    monitor_set_config(t->monitor, &monitor);
+    log_set_level(fresh.debug > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    log_reopen();
+    if (t->working)
+        want_from_options(t);
+    log_info("config: read again");
+}
+
+static void on_signal(evutil_socket_t sig, short what, void *arg)
+{
+    struct tracker *t = arg;
+    (void)what;
+    switch (sig) {
+    case SIGTERM:
+        end(t, "ending run due to SIGTERM");
+        break;
+    case SIGINT:
+        end(t, "ending run due to SIGINT");
+        break;
+    case SIGHUP:
+        reload(t);
+        break;
+    default:
+        log_reopen();
+        break;
+    }
+}
+
+static void apply_settings(struct tracker *t)
+{
+    const struct cluster *c = cluster_box_borrow(t->box);
+    if (c != NULL && store_env_backend(t->env) == STORE_MYSQL)
+        tracker_slaves_apply(t->env, c, t->ticks % 60 == 1);
+    cluster_box_release(t->box, c);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct tracker *t = arg;
+    struct timeval again = {.tv_sec = TICK_MS / 1000};
+    (void)fd;
+    (void)what;
+    t->ticks++;
+    if (!t->working && cluster_box_is_ready(t->box)) {
+        t->working = true;
+        want_from_options(t);
+    }
+    if (t->working) {
+        jobs_tick(t->jobs);
+        apply_settings(t);
+    } else {
+        again = (struct timeval){.tv_usec = FIRST_TICK_MS * 1000};
+    }
+    server_tick(t->server);
+    (void)event_add(t->tick, &again);
+}
+
+static void start(struct tracker *t)
+{
+    struct node_config node = node_config_of(&t->options);
+    struct monitor_config monitor = monitor_config_of(&t->options);
+    const char *age = getenv("T_TEMPFILE_TOO_OLD");
+    t->box = cluster_box_new();
+    t->nodes = node_shared_new(&node);
+    struct jobs_config jobs = {.env = t->env,
+                               .box = t->box,
+                               .nodes = t->nodes,
+                               .hostname = t->hostname,
+                               .rebalance_ignore_missing = t->options.rebalance_ignore_missing,
+                               .tempfile_age_s = age != NULL ? num_perl_int(span_of(age)) : TEMPFILE_AGE_S};
+    t->jobs = jobs_new(&jobs);
+    struct monitor_parts parts = {.env = t->env, .box = t->box, .nodes = t->nodes};
+    t->monitor = monitor_start(&parts, &monitor);
+    t->cmd = (struct cmd_shared){.env = t->env, .box = t->box, .nodes = t->nodes, .hostname = t->hostname};
+    struct server_ops ops = {.arg = t,
+                             .is_ready = op_is_ready,
+                             .job = op_job,
+                             .want = op_want,
+                             .to = op_to,
+                             .counters = op_counters,
+                             .shutdown = op_shutdown};
+    t->base = event_base_new();
+    t->server = server_new(t->base, &t->cmd, &ops);
+}
+
+static enum mog_err add_events(struct tracker *t, struct mog_fail *f)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    for (size_t i = 0; i < 4; i++) {
+        t->signals[i] = evsignal_new(t->base, signals[i], on_signal, t);
+        if (t->signals[i] == NULL || event_add(t->signals[i], NULL) != 0)
+            return fail_set(f, MOG_EIO, "cannot watch for signals");
+    }
+    for (size_t i = 0; i < t->n_listen; i++) {
+        if (server_listen(t->server, t->listen_fds[i]) != MOG_OK)
+            return fail_set(f, MOG_EIO, "cannot watch the listening socket");
+        t->listen_fds[i] = -1; /* the server's now */
+    }
+    struct timeval first = {.tv_usec = FIRST_TICK_MS * 1000};
+    t->tick = evtimer_new(t->base, on_tick, t);
+    (void)event_add(t->tick, &first);
+    return MOG_OK;
+}
+
+enum mog_err tracker_run(struct tracker *t, struct mog_fail *f)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    start(t);
+    enum mog_err e = add_events(t, f);
+    if (e != MOG_OK)
+        return e;
+    daemon_ready();
+    (void)event_base_dispatch(t->base);
+    daemon_notify("STOPPING=1");
+    log_info("%s", t->end_reason != NULL ? t->end_reason : "ending run");
+    return MOG_OK;
+}
+
+/* ---- the end ---- */
+
+/* A database or a disk that hangs must not keep the process: what it was doing is safe to repeat. */
+static void *exit_later(void *arg)
+{
+    (void)arg;
+    clock_sleep_ms(STOP_LIMIT_S * 1000);
+    log_warn("a worker did not end within %d s, leaving it", STOP_LIMIT_S);
+    _exit(0);
+}
+
+static void limit_stop(void)
+{
+    pthread_t id;
+    if (pthread_create(&id, NULL, exit_later, NULL) == 0)
+        pthread_detach(id);
+}
+
+void tracker_free(struct tracker *t)
+{
+    if (t->box != NULL) {
+        limit_stop();
+        cluster_box_stop(t->box);
+        node_shared_stop(t->nodes);
+        if (t->has_pidfile)
+            daemon_pidfile_remove(t->options.pidfile);
+        server_free(t->server);
+        jobs_stop(t->jobs);
+        monitor_stop(t->monitor);
+        cluster_box_free(t->box);
+        node_shared_free(t->nodes);
+        for (size_t i = 0; i < 4; i++) {
+            if (t->signals[i] != NULL)
+                event_free(t->signals[i]);
+        }
+        if (t->tick != NULL)
+            event_free(t->tick);
+        event_base_free(t->base);
+    }
+    for (size_t i = 0; i < t->n_listen; i++) {
+        if (t->listen_fds[i] >= 0)
+            (void)close(t->listen_fds[i]);
+    }
+    free(t->listen_fds);
+    store_env_free(t->env);
+    if (t->db_lock_fd >= 0)
+        (void)close(t->db_lock_fd);
+    tracker_options_fini(&t->options);
+    free(t);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of mogilefsd's options, and where values come from. */
+#include "tracker/tracker_options.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/num.h"
+#include "common/span.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BOTH = OPT_CLI | OPT_FILE, MAX_JOBS = 500 };
+
+#define AT(field) offsetof(struct tracker_options, field)
+
+static const struct opt_row rows[] = {
+    {"config", 'c', NULL, OPT_STRING, OPT_CLI, AT(config), 0, 0, "configuration file (/etc/mogilefs/mogilefsd.conf)"},
+    {"skipconfig", 's', NULL, OPT_FLAG, OPT_CLI, AT(skip_config), 0, 0, "read no configuration file"},
+    {"check-config", 0, NULL, OPT_FLAG, OPT_CLI, AT(check_config), 0, 0, "check options and configuration, and end"},
+    {"help", 0, NULL, OPT_FLAG, OPT_CLI, AT(help), 0, 0, "this text"},
+    {"version", 0, NULL, OPT_FLAG, OPT_CLI, AT(version), 0, 0, "the version"},
+    {"debug", 'd', "debug", OPT_COUNT, BOTH | OPT_RELOAD, AT(debug), 0, 10, "more messages; may be repeated"},
+    {"daemonize", 'D', "daemonize", OPT_FLAG, BOTH | OPT_NEGATABLE, AT(daemonize), 0, 0, "go to the background"},
+    {"dsn", 0, "db_dsn", OPT_STRING, BOTH, AT(db_dsn), 0, 0, "database (an embedded one in state_dir)"},
+    {"dbuser", 0, "db_user", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(db_user), 0, 0, "database user"},
+    {"dbpass", 0, "db_pass", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY | OPT_SECRET, AT(db_pass), 0, 0, "database password"},
+    {NULL, 0, "db_pass_file", OPT_STRING, OPT_FILE, AT(db_pass_file), 0, 0, NULL},
+    {NULL, 0, "db_row_locks", OPT_FLAG, OPT_FILE, AT(db_row_locks), 0, 0, NULL},
+    {NULL, 0, "state_dir", OPT_STRING, OPT_FILE, AT(state_dir), 0, 0, NULL},
+    {"user", 0, "user", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(user), 0, 0, "user to run as when started as root"},
+    {"confport", 'p', "conf_port", OPT_INT, BOTH, AT(conf_port), 1, 65535,
+     "port of listen addresses without one (7001)"},
+    {"listen", 'l', "listen", OPT_LIST, BOTH, AT(listen), 0, 0, "address to listen on; may be repeated (0.0.0.0)"},
+    {"workers", 'w', "query_jobs", OPT_INT, BOTH | OPT_RELOAD, AT(query_jobs), 0, MAX_JOBS, "query workers (20)"},
+    {NULL, 0, "listener_jobs", OPT_INT, OPT_FILE, AT(listener_jobs), 0, MAX_JOBS, NULL},
+    {NULL, 0, "delete_jobs", OPT_INT, OPT_FILE | OPT_RELOAD, AT(delete_jobs), 0, MAX_JOBS, NULL},
+    {NULL, 0, "replicate_jobs", OPT_INT, OPT_FILE | OPT_RELOAD, AT(replicate_jobs), 0, MAX_JOBS, NULL},
+    {NULL, 0, "fsck_jobs", OPT_INT, OPT_FILE | OPT_RELOAD, AT(fsck_jobs), 0, MAX_JOBS, NULL},
+    {NULL, 0, "reaper_jobs", OPT_INT, OPT_FILE | OPT_RELOAD, AT(reaper_jobs), 0, MAX_JOBS, NULL},
+    {NULL, 0, "monitor_jobs", OPT_IGNORE, OPT_FILE, 0, 0, 0, NULL},
+    {"job_master", 0, "job_master", OPT_FLAG, BOTH | OPT_NEGATABLE | OPT_RELOAD, AT(job_master), 0, 0,
+     "run background jobs (1)"},
+    {"min_free_space", 0, "min_free_space", OPT_INT, BOTH | OPT_RELOAD, AT(min_free_space), 0, 1000000000,
+     "MiB to stay free on a device (100)"},
+    {"max_disk_age", 0, "max_disk_age", OPT_IGNORE, BOTH, 0, 0, 0, NULL},
+    {"default_mindevcount", 0, "default_mindevcount", OPT_INT, BOTH | OPT_RELOAD, AT(default_mindevcount), 1, 255,
+     "copies in the default class (2)"},
+    {"node_timeout", 0, "node_timeout", OPT_INT, BOTH | OPT_RELOAD, AT(node_timeout), 1, 3600,
+     "seconds to wait for a storage node (2)"},
+    {"conn_timeout", 0, "conn_timeout", OPT_INT, BOTH | OPT_RELOAD, AT(conn_timeout), 1, 3600,
+     "seconds a check of a device may take (2)"},
+    {"conn_pool_size", 0, "conn_pool_size", OPT_INT, BOTH, AT(conn_pool_size), 0, 10000,
+     "idle connections kept by each worker (20)"},
+    {"max_handles", 0, "max_handles", OPT_IGNORE, BOTH, 0, 0, 0, NULL},
+    {"pidfile", 0, "pidfile", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(pidfile), 0, 0, "file for the process id"},
+    {NULL, 0, "log_file", OPT_STRING, OPT_FILE, AT(log_file), 0, 0, NULL},
+    {"no_schema_check", 0, "no_schema_check", OPT_FLAG, BOTH, AT(no_schema_check), 0, 0,
+     "serve a schema of any version"},
+    {"plugins", 0, "plugins", OPT_LIST, BOTH, AT(plugins), 0, 0, NULL},
+    {"repl_use_get_port", 0, "repl_use_get_port", OPT_FLAG, BOTH | OPT_RELOAD, AT(repl_use_get_port), 0, 0, NULL},
+    {"local_network", 0, "local_network", OPT_IGNORE, BOTH, 0, 0, 0, NULL},
+    {"mogstored_stream_port", 0, "mogstored_stream_port", OPT_INT, BOTH, AT(mogstored_stream_port), 1, 65535,
+     "port of the storage nodes' side channel (7501)"},
+    {NULL, 0, "rebalance_ignore_missing", OPT_FLAG, OPT_FILE, AT(rebalance_ignore_missing), 0, 0, NULL},
+    {"no_http", 0, NULL, OPT_IGNORE_FLAG, OPT_CLI, 0, 0, 0, NULL},
+    {"workerport", 0, NULL, OPT_IGNORE, OPT_CLI, 0, 0, 0, NULL},
+};
+enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+static const struct opt_spec spec = {
+    .program = "mogilefsd", .rows = rows, .n_rows = N_ROWS, .grammar = OPT_GRAMMAR_TRACKER, .unknown_keys_ok = true};
+
+static const char default_config[] = "/etc/mogilefs/mogilefsd.conf";
+
+/* Perl took any word for a flag, so that old files may say "repl_use_get_port = 1"; numbers come as they are. */
+static void set_defaults(struct tracker_options *o)
+{
+    const char *debug = getenv("DEBUG"), *state = getenv("STATE_DIRECTORY");
+    memset(o, 0, sizeof(*o));
+    o->job_master = true;
+    o->debug = debug != NULL ? (int)num_perl_int(span_of(debug)) : 0;
+    o->conf_port = 7001;
+    o->query_jobs = 20;
+    o->delete_jobs = o->replicate_jobs = o->fsck_jobs = o->reaper_jobs = 1;
+    o->min_free_space = 100;
+    o->default_mindevcount = 2;
+    o->node_timeout = o->conn_timeout = 2;
+    o->conn_pool_size = 20;
+    o->mogstored_stream_port = 7501;
+    o->state_dir = mem_strdup(state != NULL && state[0] != '\0' ? state : "/var/lib/mogilefs");
+}
+
+/* The first line of a file that only holds a password. */
+static enum mog_err read_password(const char *path, char **out, struct mog_fail *f)
+{
+    char text[1024];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_sys(f, MOG_EIO, errno, "db_pass_file %s", path);
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    (void)close(fd);
+    if (n < 0)
+        return fail_set(f, MOG_EIO, "db_pass_file %s cannot be read", path);
+    text[n] = '\0';
+    text[strcspn(text, "\r\n")] = '\0';
+    free(*out);
+    *out = mem_strdup(text);
+    return MOG_OK;
+}
+
+static enum mog_err find_database(struct tracker_options *o, struct mog_fail *f)
+{
+    const char *env_pass = getenv("MOGILEFS_DB_PASS");
+    if (o->db_pass == NULL && o->db_pass_file != NULL) {
+        enum mog_err e = read_password(o->db_pass_file, &o->db_pass, f);
+        if (e != MOG_OK)
+            return e;
+    }
+    if (o->db_pass == NULL && env_pass != NULL)
+        o->db_pass = mem_strdup(env_pass);
+    o->has_dsn = o->db_dsn != NULL || o->db_user != NULL || o->db_pass != NULL;
+    if (o->has_dsn) {
+        if (o->db_dsn == NULL)
+            o->db_dsn = mem_strdup("DBI:mysql:mogilefs");
+        if (o->db_user == NULL)
+            o->db_user = mem_strdup("mogile");
+    } else {
+        o->db_file = mem_printf("%s/mogilefs.db", o->state_dir);
+        o->db_dsn = mem_printf("DBI:SQLite:%s", o->db_file);
+    }
+    return MOG_OK;
+}
+
+/* Perl plugins cannot be loaded; those that are built in here need not be. */
+static enum mog_err check_plugins(const struct tracker_options *o, struct mog_fail *f)
+{
+    static const char *const built_in[] = {"MultipleNetworks", "HostsPerNetwork", "MultipleHosts", "MultipleDevices"};
+    for (size_t i = 0; i < o->plugins.n; i++) {
+        bool known = false;
+        for (size_t k = 0; k < sizeof(built_in) / sizeof(built_in[0]); k++)
+            known = known || strcmp(o->plugins.items[i], built_in[k]) == 0;
+        if (!known)
+            return fail_set(f, MOG_EUNSUPPORTED,
+                            "Unable to load %s: plugins written for the Perl tracker cannot be used (built in: "
+                            "MultipleNetworks, HostsPerNetwork)",
+                            o->plugins.items[i]);
+    }
+    return MOG_OK;
+}
+
+enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, struct mog_fail *f)
+{
+    bool seen[N_ROWS] = {false};
+    struct opt_list rest = {0};
+    set_defaults(o);
+    enum mog_err e = opt_parse_argv(&spec, argc, argv, o, seen, &rest, f);
+    opt_list_fini(&rest); /* left-over arguments are ignored, as in the original */
+    if (e != MOG_OK || o->help || o->version)
+        return e;
+    if (!o->skip_config) {
+        const char *path = o->config;
+        if (path == NULL && access(default_config, R_OK) == 0)
+            path = default_config;
+        if (path != NULL)
+            e = opt_parse_file(&spec, path, o, seen, f);
+    }
+    if (e == MOG_OK && o->listener_jobs != 0)
+        o->query_jobs = o->listener_jobs; /* the old name wins, as in the original */
+    if (e == MOG_OK && o->listen.n == 0)
+        opt_list_add(&o->listen, "0.0.0.0");
+    if (e == MOG_OK)
+        e = check_plugins(o, f);
+    if (e == MOG_OK)
+        e = find_database(o, f);
+    return e;
+}
+
+void tracker_options_fini(struct tracker_options *o)
+{
+    opt_fini(&spec, o);
+    free(o->db_file);
+    memset(o, 0, sizeof(*o));
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool same_list(const struct opt_list *a, const struct opt_list *b)
+{
+    bool same = a->n == b->n;
+    for (size_t i = 0; same && i < a->n; i++)
+        same = strcmp(a->items[i], b->items[i]) == 0;
+    return same;
+}
+
+static bool is_same(const struct opt_row *row, const void *a, const void *b)
+{
+    const char *x = (const char *)a + row->offset, *y = (const char *)b + row->offset;
+    switch (row->type) {
+    case OPT_FLAG:
+        return *(const bool *)x == *(const bool *)y;
+    case OPT_COUNT:
+        return *(const int *)(const void *)x == *(const int *)(const void *)y;
+    case OPT_INT:
+        return *(const int64_t *)(const void *)x == *(const int64_t *)(const void *)y;
+    case OPT_STRING:
+        return same_text(*(char *const *)(const void *)x, *(char *const *)(const void *)y);
+    case OPT_LIST:
+        return same_list((const void *)x, (const void *)y);
+    case OPT_IGNORE:
+    case OPT_IGNORE_FLAG:
+        return true;
+    }
+    return true;
+}
+
+void tracker_options_log_fixed(const struct tracker_options *old, const struct tracker_options *new)
+{
+    for (size_t i = 0; i < N_ROWS; i++) {
+        if (rows[i].key != NULL && !(rows[i].flags & OPT_RELOAD) && !is_same(&rows[i], old, new))
+            log_warn("config: %s has changed, which takes effect only after a restart", rows[i].key);
+    }
+}
+
+void tracker_options_print_help(void)
+{
+    printf("mogilefsd %s, the tracker of MogileFS\n\nUsage: mogilefsd [options]\n\n", MOG_VERSION);
+    opt_print_help(&spec);
+    printf("\nDefaults in parentheses. See mogilefsd(8) and mogilefsd.conf(5).\n");
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Options of mogilefsd: command line, configuration file, environment. */
+#ifndef MOG_TRACKER_TRACKER_OPTIONS_H
+#define MOG_TRACKER_TRACKER_OPTIONS_H
+
+#include "common/err.h"
+#include "common/opt.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tracker_options {
+    bool daemonize, skip_config, check_config, help, version;
+    bool no_schema_check, job_master, repl_use_get_port, rebalance_ignore_missing, db_row_locks;
+    int debug;
+    char *config, *db_dsn, *db_user, *db_pass, *db_pass_file, *state_dir, *pidfile, *user, *log_file;
+    int64_t conf_port;
+    int64_t query_jobs, listener_jobs, delete_jobs, replicate_jobs, fsck_jobs, reaper_jobs;
+    int64_t min_free_space, default_mindevcount, node_timeout, conn_timeout, conn_pool_size, mogstored_stream_port;
+    struct opt_list listen, plugins;
+
+    bool has_dsn;  /* a database was named, or is meant by db_user or db_pass */
+    char *db_file; /* of the embedded database; NULL: another one */
+};
+
+/*
+ * Defaults, then the file, then the command line, then the environment's database password where none is given. Errors
+ * name file, line and key.
+ */
+MOG_MUSTCHECK enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, struct mog_fail *f);
+void tracker_options_fini(struct tracker_options *o);
+
+/* Tell the log which options differ and take effect only after a restart. */
+void tracker_options_log_fixed(const struct tracker_options *old, const struct tracker_options *new);
+
+void tracker_options_print_help(void);
+
+#endif
