@@ -41,8 +41,9 @@ static const struct {
     {"25006", MOG_EPERM, false},    {"42P01", MOG_ESCHEMA, false},   {"42703", MOG_ESCHEMA, false},
     {"22001", MOG_ETOOLONG, false}, {"22003", MOG_ERANGE, false},    {"2200H", MOG_ERANGE, false},
     {"22021", MOG_EINVAL, false},   {"22P02", MOG_EINVAL, false},    {"23514", MOG_EINVAL, false},
-    {"53100", MOG_ENOSPC, false},   {"57P01", MOG_EDBDOWN, true},    {"57P02", MOG_EDBDOWN, true},
-    {"57P03", MOG_EDBDOWN, true},   {"57P05", MOG_EDBDOWN, true},    {"08", MOG_EDBDOWN, true},
+    {"42P04", MOG_EEXISTS, false},  {"42710", MOG_EEXISTS, false},   {"53100", MOG_ENOSPC, false},
+    {"57P01", MOG_EDBDOWN, true},   {"57P02", MOG_EDBDOWN, true},    {"57P03", MOG_EDBDOWN, true},
+    {"57P05", MOG_EDBDOWN, true},   {"08", MOG_EDBDOWN, true},
 };
 
 /* The server's text in one line. */

@@ -320,6 +320,19 @@ enum mog_err store_run(struct store *st, enum sql_stmt id, const struct sql_valu
     return run_sized(st, id, 0, args, n_args);
 }
 
+enum mog_err store_run_text(struct store *st, const char *text)
+{
+    enum mog_err e = store_open(st);
+    if (e != MOG_OK)
+        return e;
+    st->statements++;
+    st->unit_has_written = true;
+    e = st->driver->run_text(st->conn, text, &st->result, &st->fail);
+    if (st->conn->is_dead)
+        drop_connection(st);
+    return e;
+}
+
 /* The largest prepared size that is not more than half empty. */
 static size_t size_for(size_t n)
 {

@@ -93,6 +93,9 @@ MOG_MUSTCHECK enum mog_err store_run(struct store *st, enum sql_stmt id, const s
               sizeof((const struct sql_value[]){__VA_ARGS__}) / sizeof(struct sql_value))
 #define STORE_RUN0(st, id) store_run(st, id, NULL, 0)
 
+/* Run a text that is in no table of statements: of the schema, of accounts. Not repeated after a deadlock. */
+MOG_MUSTCHECK enum mog_err store_run_text(struct store *st, const char *text);
+
 /*
  * Run a statement with braces over `n` rows of `width` values each, behind the `n_head` values of `head` (at most 4),
  * in blocks of up to 100. `each` (may be NULL) sees st->result after every block; `affected` (may be NULL) is the sum.

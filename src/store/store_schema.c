@@ -143,7 +143,8 @@ static void expand(const struct run *r, struct span text, struct buf *out)
     }
 }
 
-static enum mog_err run_text(const struct run *r, struct span text, const char *what, struct span object)
+/* `is_told`: the original says what it creates, and is silent about what it alters. */
+static enum mog_err run_text(const struct run *r, struct span text, const char *what, struct span object, bool is_told)
 {
     struct buf full = BUF_ZERO;
     expand(r, text, &full);
@@ -152,16 +153,12 @@ static enum mog_err run_text(const struct run *r, struct span text, const char *
         if (engine != NULL)
             buf_truncate(&full, (size_t)(engine - full.data));
     }
-    tell(r, false, "Running SQL: ", buf_as_span(&full), ";");
-    enum mog_err e = MOG_OK;
-    if (!r->job->dry_run) {
-        struct mog_fail why = {0};
-        e = store_open(r->st);
-        r->st->statements++;
-        if (e == MOG_OK)
-            e = r->st->driver->run_text(r->st->conn, buf_cstr(&full), &r->st->result, &why);
-        if (e != MOG_OK && why.code != MOG_OK)
-            e = store_fail(r->st, e, "Failed to %s %.*s: %s", what, (int)object.len, object.ptr, why.text);
+    if (is_told || r->job->dry_run)
+        tell(r, false, "Running SQL: ", buf_as_span(&full), ";");
+    enum mog_err e = r->job->dry_run ? MOG_OK : store_run_text(r->st, buf_cstr(&full));
+    if (e != MOG_OK) {
+        struct mog_fail why = r->st->fail;
+        e = store_fail(r->st, e, "Failed to %s %.*s: %s", what, (int)object.len, object.ptr, why.text);
     }
     buf_fini(&full);
     return e;
@@ -239,7 +236,7 @@ static enum mog_err make_part(const struct run *r, const struct part *p)
     if (e == MOG_OK && !is_there && !is_index)
         e = check_engine_before(r);
     if (e == MOG_OK && !is_there)
-        e = run_text(r, p->text, is_index ? "create indexes on" : "create table", p->object);
+        e = run_text(r, p->text, is_index ? "create indexes on" : "create table", p->object, true);
     if (e == MOG_OK && !is_index)
         e = check_engine_after(r, p->object, !is_there);
     return e;
@@ -280,7 +277,7 @@ static enum mog_err alter_tables(const struct run *r)
                       : span_is(p.verb, "lacks") ? type.ptr != NULL && !contains(type, p.argument)
                                                  : type.ptr != NULL && contains(type, p.argument);
         if (is_due)
-            e = run_text(r, p.text, "alter", p.object);
+            e = run_text(r, p.text, "alter", p.object, false);
     }
     return e;
 }
