@@ -17,10 +17,23 @@ enum { DEFAULT_REPLY_S = 15, LOCAL_CONNECT_MS = 1000 };
 static const char local_tracker[] = "127.0.0.1:7001";
 
 const struct adm_topic adm_topics[] = {
-    {"check", adm_check_verbs},       {"stats", adm_stats_verbs},     {"host", adm_host_verbs},
-    {"device", adm_device_verbs},     {"domain", adm_domain_verbs},   {"class", adm_class_verbs},
-    {"slave", adm_slave_verbs},       {"fsck", adm_fsck_verbs},       {"rebalance", adm_rebalance_verbs},
-    {"settings", adm_settings_verbs}, {"tracker", adm_tracker_verbs}, {NULL, NULL},
+    {"check", adm_check_verbs},
+    {"stats", adm_stats_verbs},
+    {"host", adm_host_verbs},
+    {"device", adm_device_verbs},
+    {"domain", adm_domain_verbs},
+    {"class", adm_class_verbs},
+    {"slave", adm_slave_verbs},
+    {"fsck", adm_fsck_verbs},
+    {"rebalance", adm_rebalance_verbs},
+    {"settings", adm_settings_verbs},
+    {"tracker", adm_tracker_verbs},
+    {"status", adm_status_verbs},
+    {"why", adm_why_verbs},
+    {"apply", adm_apply_verbs},
+    {"export", adm_export_verbs},
+    {"completion", adm_completion_verbs},
+    {NULL, NULL},
 };
 
 const struct toolopt_def adm_json_opts[] = {
