@@ -18,10 +18,10 @@ struct cluster_host {
     uint32_t hostid;
     enum host_status status;
     enum host_seen seen;
-    char *name; /* texts are never NULL, "" for NULL columns */
-    char *ip;
-    char *altip;
-    char *altmask;
+    const char *name; /* texts are never NULL, "" for NULL columns */
+    const char *ip;
+    const char *altip;
+    const char *altmask;
     bool has_alt; /* altip given and altmask parsed into `alt` */
     struct netmask alt;
     uint32_t http_port;     /* as in the database; 0: NULL */

@@ -201,10 +201,10 @@ void cluster_free(struct cluster *c)
     }
     for (size_t i = 0; i < c->n_hosts; i++) {
         const struct cluster_host *h = &c->hosts[i];
-        free(h->name);
-        free(h->ip);
-        free(h->altip);
-        free(h->altmask);
+        drop(h->name);
+        drop(h->ip);
+        drop(h->altip);
+        drop(h->altmask);
     }
     for (size_t i = 0; i < c->n_settings; i++) {
         drop(c->settings[i].name);
