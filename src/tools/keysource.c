@@ -46,6 +46,14 @@ int keysource_file(const char *path, char sep, keysource_fn fn, void *arg)
     return status;
 }
 
+bool keysource_collect(void *list, struct span key)
+{
+    char *text = span_dup(key);
+    opt_list_add(list, text);
+    free(text);
+    return true;
+}
+
 enum mog_err keysource_page(struct client *c, const char *domain, struct span prefix, unsigned limit, struct buf *after,
                             keysource_fn fn, void *arg, size_t *n, struct mog_fail *f)
 {

@@ -3,6 +3,7 @@
 #ifndef MOG_TOOLS_KEYSOURCE_H
 #define MOG_TOOLS_KEYSOURCE_H
 
+#include "common/opt.h"
 #include "common/span.h"
 #include "tools/tool.h"
 
@@ -14,6 +15,9 @@ typedef bool (*keysource_fn)(void *arg, struct span key);
 /* All keys in the file `path` ("-": standard input), each ended by `sep`. Returns the exit status: 0 when all went
  * well. */
 int keysource_file(const char *path, char sep, keysource_fn fn, void *arg);
+
+/* A keysource_fn that appends the key to the struct opt_list `list`; a key with a NUL byte is cut there. */
+bool keysource_collect(void *list, struct span key);
 
 /* All keys of the tool's domain with this prefix ("" for all). No key at all is status 0. */
 int keysource_prefix(struct tool *t, const char *prefix, const char *error_prefix, keysource_fn fn, void *arg);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/bulk.h"
+#include "tools/bulk_fetch.h"
 #include "tools/fetch.h"
 #include "tools/savefile.h"
 #include "tools/tool.h"
@@ -13,13 +15,19 @@
 static const struct toolopt_def defs[] = {
     {"key", 0, TOOLOPT_STRING, "key of the file"},
     {"file", 0, TOOLOPT_STRING, "file to write; - is standard output"},
+    {"prefix", 0, TOOLOPT_STRING, "all keys that begin so; --file is the folder for what follows"},
+    {"keys-from", 0, TOOLOPT_STRING, "with --prefix: only the keys named in this list"},
+    {"skip-existing", 0, TOOLOPT_FLAG, "with --prefix: leave out files that are there already"},
+    BULK_OPTION_DEFS,
     {"no-check", 0, TOOLOPT_FLAG, "do not compare with the stored length and checksum"},
     {NULL, 0, TOOLOPT_FLAG, NULL},
 };
 
 static const struct tool_spec spec = {
     .defs = defs,
-    .sample = "--trackers=host --domain=foo --key=\"/hello.jpg\" --file=\"output.jpg\"",
+    .sample = "--trackers=host --domain=foo --key=\"/hello.jpg\" --file=\"output.jpg\"\n"
+              "       mogfetch --trackers=host --domain=foo --prefix=\"photos/\" --file=./photos --jobs=8 "
+              "--failed=again.txt",
     .family = TOOLOPT_CLIENT,
 };
 
@@ -87,6 +95,8 @@ static int fetch_file(struct tool *t, const struct fetch_opts *o, const char *fi
 static int fetch_main(struct tool *t)
 {
     const char *key = toolopt_text(&t->opt, "key"), *file = toolopt_text(&t->opt, "file");
+    if (file && !key && toolopt_str(&t->opt, "prefix"))
+        return bulk_fetch(t, toolopt_str(&t->opt, "prefix"), file);
     if (!key || !file) {
         fprintf(stderr, "Must specify --key and --file\n");
         tool_usage(t, stdout);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/bulk.h"
+#include "tools/bulk_upload.h"
 #include "tools/tool.h"
 #include "tools/upload.h"
 
@@ -16,12 +18,18 @@ static const struct toolopt_def defs[] = {
     {"file", 0, TOOLOPT_STRING, "file to read; - is standard input"},
     {"checksum", 0, TOOLOPT_STRING, "send a checksum of this kind (MD5, SHA-1 ...) with the file"},
     {"verify", 0, TOOLOPT_FLAG, "have the tracker read the file back and compare the checksum (MD5 by default)"},
+    {"recursive", 'r', TOOLOPT_FLAG, "--file is a folder: store all files below it; --key is put before their names"},
+    {"files-from", 0, TOOLOPT_STRING, "with --recursive: only the files named in this list"},
+    {"skip-existing", 0, TOOLOPT_FLAG, "with --recursive: leave out keys that have a file of this length"},
+    BULK_OPTION_DEFS,
     {NULL, 0, TOOLOPT_FLAG, NULL},
 };
 
 static const struct tool_spec spec = {
     .defs = defs,
-    .sample = "--trackers=host --domain=foo --key=\"/hello.jpg\" --file=\"./hello.jpg\"",
+    .sample = "--trackers=host --domain=foo --key=\"/hello.jpg\" --file=\"./hello.jpg\"\n"
+              "       mogupload --trackers=host --domain=foo --recursive --key=\"photos/\" --file=./photos --jobs=8 "
+              "--failed=again.txt",
     .family = TOOLOPT_CLIENT,
 };
 
@@ -87,11 +95,15 @@ static int upload_main(struct tool *t)
         fprintf(stderr, "Must specify a file to upload with --file\n");
         return 1;
     }
-    if (!key) {
+    if (!key && !toolopt_flag(&t->opt, "recursive")) {
         fprintf(stderr, "Must specify a key to store the file under with --key\n");
         return 1;
     }
-    return choose_checksum(t, &o) ? upload_one(t, &o) : 1;
+    if (!choose_checksum(t, &o))
+        return 1;
+    if (toolopt_flag(&t->opt, "recursive"))
+        return bulk_upload(t, toolopt_text(&t->opt, "file"), key ? key : "", &o);
+    return upload_one(t, &o);
 }
 
 int main(int argc, char **argv)
