@@ -21,6 +21,7 @@ enum {
     ERR_WRONG_VALUE = 3988,
     ERR_CLIENT_INACTIVE = 4031,
     ERR_NODE_NOT_READY = 1047,
+    ERR_READ_ONLY_TRANSACTION = 1792,
     ERR_READ_ONLY_MODE = 1836,
 };
 
@@ -83,6 +84,7 @@ static enum mog_err classify(struct mysql_conn *c, unsigned number, const char *
         e = MOG_ETIMEOUT;
         break;
     case ER_OPTION_PREVENTS_STATEMENT:
+    case ERR_READ_ONLY_TRANSACTION:
     case ERR_READ_ONLY_MODE:
     case ER_TABLEACCESS_DENIED_ERROR:
     case ER_COLUMNACCESS_DENIED_ERROR:

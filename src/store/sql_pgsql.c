@@ -287,8 +287,16 @@ static void pgsql_close(struct sql_conn *base)
     free(c);
 }
 
+/* Notices ("already exists, skipping") are for people at a prompt. */
+static void drop_notice(void *arg, const PGresult *notice)
+{
+    (void)arg;
+    (void)notice;
+}
+
 static enum mog_err set_up(struct pgsql_conn *c, struct mog_fail *f)
 {
+    (void)PQsetNoticeReceiver(c->c, drop_notice, NULL);
     if (PQserverVersion(c->c) < OLDEST_VERSION)
         return fail_set(f, MOG_EUNSUPPORTED, "Postgres is too old! Must use >=postgresql-9.5!");
     const char *server = PQparameterStatus(c->c, "server_encoding");

@@ -18,9 +18,20 @@ class StoreOnMariadb(unittest.TestCase):
                 "MOG_TEST_DB_USER": "root", "MOG_TEST_DB_PASSWORD": self.server.root_password, **more}
 
     def test_units(self):
+        slave = self.env("slave")["MOG_TEST_DSN"]
         for program in PROGRAMS:
             with self.subTest(program):
-                run_unit(program, self.env("units"))
+                run_unit(program, self.env("units", MOG_TEST_SLAVE_DSN=slave,
+                                           MOG_TEST_SERVER_PID=str(self.server.process.pid)))
+
+    def test_hosts_in_turn(self):
+        """The first host of the list has no server; a restarted server is found again."""
+        env = self.env("units")
+        env["MOG_TEST_DSN"] = env["MOG_TEST_DSN"].replace("host=", "host=127.0.0.9,")
+        run_unit("unit_store_test_store_topology", env)
+        self.server.halt()
+        self.server.start()
+        run_unit("unit_store_test_store_topology", env)
 
     def test_locks_as_rows(self):
         for program in "unit_store_test_sql", "unit_store_test_store_queue":
