@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Load on a cluster: one operation after the other, each by many connections for some seconds. */
+#ifndef MOG_TOOLS_BENCH_H
+#define MOG_TOOLS_BENCH_H
+
+#include "tools/hist.h"
+#include "tools/tool.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bench_opts {
+    unsigned connections;
+    int64_t seconds;         /* of each operation */
+    uint64_t count;          /* at most so many requests of each operation; 0: no limit */
+    uint64_t keys;           /* files to prepare for operations that need some */
+    uint64_t size;           /* bytes of a file */
+    const char *class_name;  /* NULL: not sent */
+    const char *prefix;      /* of all keys; ends in something unique */
+    bool each_tracker_alone; /* threads are spread over the trackers, one tracker each */
+};
+
+struct bench_result {
+    const char *op;
+    struct hist *latencies; /* of successful requests */
+    uint64_t errors, bytes;
+    double seconds;
+    char first_error[200];
+};
+
+struct bench;
+
+/* Borrows `t` and `opts`. */
+struct bench *bench_new(struct tool *t, const struct bench_opts *opts);
+void bench_free(struct bench *b);
+
+/* Whether there is an operation of this name; names all of them, separated by blanks, when `name` is NULL. */
+bool bench_is_op(const char *name);
+const char *bench_op_names(void);
+
+/* Store files until there are `opts->keys`, when the operation needs some. MOG_OK, or why the first one failed. */
+MOG_MUSTCHECK enum mog_err bench_prepare(struct bench *b, const char *op, struct mog_fail *f);
+
+/* Run one operation. `r` is filled in; bench_result_fini. */
+void bench_run(struct bench *b, const char *op, struct bench_result *r);
+void bench_result_fini(struct bench_result *r);
+
+/* Delete what was stored. Returns how many files could not be deleted. */
+uint64_t bench_clean(struct bench *b);
+
+#endif
