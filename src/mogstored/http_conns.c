@@ -14,13 +14,14 @@
 #include "common/net.h"
 
 /*
- * Invariant: a connection is in the list from before its first request until before its socket is closed, under `lock`;
- * so a descriptor taken from the list under the lock is that connection's.
+ * Invariants, under `lock`: 1. A connection is in the list from before its first request until before its socket is
+ * closed; so a descriptor taken from the list under the lock is that connection's. 2. `used` counts those that are not
+ * hung up: the others are about to go.
  */
 struct http_conns {
     pthread_mutex_t lock;
     struct http_conn *first;
-    size_t n, max;
+    size_t n, used, max;
     int64_t idle_limit_ms;
 };
 
@@ -41,9 +42,12 @@ void http_conns_free(struct http_conns *c)
     free(c);
 }
 
-/* Its own thread sees the end of file and closes it. */
-static void hang_up(struct http_conn *conn)
+/* Its own thread sees the end of file and closes it. Under the lock. */
+static void hang_up(struct http_conns *c, struct http_conn *conn)
 {
+    if (!conn->is_hung_up)
+        c->used--;
+    conn->is_hung_up = true;
     (void)shutdown(conn->fd, SHUT_RDWR);
 }
 
@@ -51,19 +55,18 @@ static void hang_up(struct http_conn *conn)
 static void hang_up_longest_idle(struct http_conns *c)
 {
     struct http_conn *oldest = NULL;
-    int64_t since = INT64_MAX;
+    /* Who has just come has its request on the way. */
+    int64_t since = clock_mono_ms() - HTTP_FRESH_MS;
     for (struct http_conn *conn = c->first; conn; conn = conn->next) {
         int64_t at = atomic_load(&conn->since_mono_ms);
-        if (atomic_load(&conn->phase) == HTTP_PHASE_IDLE && at < since) {
+        /* New ones stand first, so of several with one time the oldest is taken. */
+        if (atomic_load(&conn->phase) == HTTP_PHASE_IDLE && !conn->is_hung_up && at <= since) {
             oldest = conn;
             since = at;
         }
     }
-    if (!oldest)
-        return;
-    hang_up(oldest);
-    /* Not to be chosen again before it is gone. */
-    http_conn_enter(oldest, HTTP_PHASE_BUSY);
+    if (oldest)
+        hang_up(c, oldest);
 }
 
 struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sockaddr *sa, socklen_t len)
@@ -75,15 +78,15 @@ struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sock
     net_peer_name((const struct sockaddr *)&conn->address, conn->peer, sizeof conn->peer);
     http_conn_enter(conn, HTTP_PHASE_IDLE);
     pthread_mutex_lock(&c->lock);
-    if (c->n >= c->max) {
-        conn->is_surplus = true;
+    if (c->used >= c->max)
         hang_up_longest_idle(c);
-    }
+    conn->is_surplus = c->used >= c->max;
     conn->next = c->first;
     if (conn->next)
         conn->next->prev = conn;
     c->first = conn;
     c->n++;
+    c->used++;
     pthread_mutex_unlock(&c->lock);
     return conn;
 }
@@ -98,8 +101,20 @@ void http_conns_remove(struct http_conns *c, struct http_conn *conn)
     if (conn->next)
         conn->next->prev = conn->prev;
     c->n--;
+    if (!conn->is_hung_up)
+        c->used--;
     pthread_mutex_unlock(&c->lock);
     free(conn);
+}
+
+bool http_conns_is_surplus(struct http_conns *c, struct http_conn *conn)
+{
+    pthread_mutex_lock(&c->lock);
+    if (c->used <= c->max)
+        conn->is_surplus = false;
+    bool is_surplus = conn->is_surplus;
+    pthread_mutex_unlock(&c->lock);
+    return is_surplus;
 }
 
 void http_conn_enter(struct http_conn *conn, enum http_phase phase)
@@ -145,7 +160,7 @@ static void hang_up_ended(struct http_conns *c, int64_t now)
         for (nfds_t i = 0; i < n; i++) {
             int unread = 0;
             if ((polls[i].revents & POLLRDHUP) && ioctl(polls[i].fd, FIONREAD, &unread) == 0 && unread == 0)
-                hang_up(conns[i]);
+                hang_up(c, conns[i]);
         }
     }
     free(polls);
@@ -158,10 +173,9 @@ void http_conns_sweep(struct http_conns *c)
     pthread_mutex_lock(&c->lock);
     for (struct http_conn *conn = c->first; conn; conn = conn->next) {
         int64_t limit = limit_of(c, (enum http_phase)atomic_load(&conn->phase));
-        if (now - atomic_load(&conn->since_mono_ms) > limit) {
+        if (!conn->is_hung_up && now - atomic_load(&conn->since_mono_ms) > limit) {
             log_info("http: closing the connection of %s, which is too slow", conn->peer);
-            hang_up(conn);
-            http_conn_enter(conn, HTTP_PHASE_BUSY);
+            hang_up(c, conn);
         }
     }
     hang_up_ended(c, now);
@@ -173,7 +187,7 @@ void http_conns_close_idle(struct http_conns *c)
     pthread_mutex_lock(&c->lock);
     for (struct http_conn *conn = c->first; conn; conn = conn->next) {
         if (atomic_load(&conn->phase) == HTTP_PHASE_IDLE)
-            hang_up(conn);
+            hang_up(c, conn);
     }
     pthread_mutex_unlock(&c->lock);
 }

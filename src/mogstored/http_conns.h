@@ -18,7 +18,13 @@ enum http_phase {
     HTTP_PHASE_BUSY,   /* waiting for a disk, or sending: no limit here */
 };
 
-enum { HTTP_PEER_SIZE = 64, HTTP_HEADER_LIMIT_MS = 30000, HTTP_BODY_LIMIT_MS = 30000, HTTP_END_LIMIT_MS = 500 };
+enum {
+    HTTP_PEER_SIZE = 64,
+    HTTP_HEADER_LIMIT_MS = 30000,
+    HTTP_BODY_LIMIT_MS = 30000,
+    HTTP_END_LIMIT_MS = 500,
+    HTTP_FRESH_MS = 250
+};
 
 /* Constant after conns_add, but for the atomics and the list. */
 struct http_conn {
@@ -26,7 +32,8 @@ struct http_conn {
     int fd;
     struct sockaddr_storage address;
     char peer[HTTP_PEER_SIZE]; /* "1.2.3.4:5" */
-    bool is_surplus;           /* came when all places were taken: it is told so, and closed */
+    bool is_surplus;           /* came when all places were taken; its own thread's */
+    bool is_hung_up;           /* by us; under the table's lock */
     _Atomic int phase;
     _Atomic int64_t since_mono_ms; /* the phase began; in a body: the last bytes came */
 };
@@ -39,6 +46,9 @@ void http_conns_free(struct http_conns *c); /* empty by then */
 struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sockaddr *sa, socklen_t len);
 /* Before its socket is closed. Frees `conn`. */
 void http_conns_remove(struct http_conns *c, struct http_conn *conn);
+
+/* Is it still one too many? Then it is to be told so, and closed. The connection's thread. */
+bool http_conns_is_surplus(struct http_conns *c, struct http_conn *conn);
 
 void http_conn_enter(struct http_conn *conn, enum http_phase phase);
 

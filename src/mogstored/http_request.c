@@ -2,9 +2,11 @@
 /* One HTTP request from its first line to its end. */
 #include "mogstored/http_request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -173,7 +175,7 @@ static void refuse_target(struct request *r, enum mog_err e)
 static void check_head(struct request *r)
 {
     struct http *h = r->http;
-    if (r->conn->is_surplus) {
+    if (r->conn->is_surplus && http_conns_is_surplus(h->conns, r->conn)) {
         request_answer_close(r, 503, "too many connections");
         return;
     }
@@ -217,14 +219,21 @@ static bool has_body(const struct request *r)
     return r->is_chunked || r->length > 0;
 }
 
+/* How much of a body is dropped for the sake of the connection, and of a client that reads no answer before. */
+static uint64_t drain_limit(const struct request *r)
+{
+    if (r->put.received > 0)
+        return HTTP_DRAIN_FAILED_BYTES;
+    return r->method && r->method->body ? HTTP_DRAIN_PUT_BYTES : HTTP_DRAIN_OTHER_BYTES;
+}
+
 /* An answer that comes before the body: the rest is dropped if it is small, else the connection goes. */
 static enum MHD_Result answer_early(struct request *r)
 {
-    bool is_put = r->method && strcmp(r->method->name, "PUT") == 0;
-    uint64_t limit = is_put ? HTTP_DRAIN_PUT_BYTES : HTTP_DRAIN_OTHER_BYTES;
-    if (!has_body(r))
+    if (!has_body(r) && !r->answer.closes)
         return MHD_YES;
-    if (!r->answer.closes && !r->has_expect && !r->is_chunked && r->length <= limit)
+    bool is_bounded = !r->is_chunked || !r->method || !r->method->body;
+    if (!r->answer.closes && !r->has_expect && is_bounded && r->length <= drain_limit(r))
         return MHD_YES;
     r->answer.closes = true;
     return reply_answer(r);
@@ -309,14 +318,23 @@ static enum MHD_Result begin(struct request *r, const char *method)
     return request_has_begun(r);
 }
 
+/* The library takes no answer in the middle of a body: this one goes past it, as the last thing on the connection. */
+static enum MHD_Result break_off(struct request *r)
+{
+    char text[128];
+    int n = snprintf(text, sizeof text, "HTTP/1.1 %d -\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                     r->answer.status);
+    (void)send(r->conn->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return MHD_NO;
+}
+
 /* Body that nobody wants. */
 static enum MHD_Result drop_body(struct request *r, size_t *size)
 {
-    bool is_put = r->method && strcmp(r->method->name, "PUT") == 0;
     r->dropped += *size;
     *size = 0;
     http_conn_enter(r->conn, HTTP_PHASE_BODY);
-    return r->dropped > (is_put ? HTTP_DRAIN_PUT_BYTES : HTTP_DRAIN_OTHER_BYTES) ? MHD_NO : MHD_YES;
+    return r->dropped > drain_limit(r) ? break_off(r) : MHD_YES;
 }
 
 enum MHD_Result request_continue(struct request *r, const char *data, size_t *size)

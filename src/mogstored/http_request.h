@@ -21,15 +21,16 @@
 #include <microhttpd.h>
 
 enum {
-    HTTP_TARGET_MAX = 8192,            /* bytes of a target that are looked at */
-    HTTP_SMALL_BYTES = 16 << 10,       /* files up to this size are sent from memory, together with the head */
-    HTTP_BLOCK_BYTES = 64 << 10,       /* pieces of a large file that is not in memory as a whole */
-    HTTP_READ_BYTES = 128 << 10,       /* read at once when a disk must be waited for */
-    HTTP_SENDFILE_BYTES = 64 << 20,    /* up to this size a cached file is left to sendfile */
-    HTTP_BUFFER_BYTES = 256 << 10,     /* of an upload, before it is handed to the disk */
-    HTTP_DRAIN_OTHER_BYTES = 64 << 10, /* body that is dropped to keep a connection: of a GET... */
-    HTTP_DRAIN_PUT_BYTES = 1 << 20,    /* ... and of a refused upload */
-    HTTP_SEND_LIMIT_S = 30,            /* for a reader that takes nothing */
+    HTTP_TARGET_MAX = 8192,             /* bytes of a target that are looked at */
+    HTTP_SMALL_BYTES = 16 << 10,        /* files up to this size are sent from memory, together with the head */
+    HTTP_BLOCK_BYTES = 64 << 10,        /* pieces of a large file that is not in memory as a whole */
+    HTTP_READ_BYTES = 128 << 10,        /* read at once when a disk must be waited for */
+    HTTP_SENDFILE_BYTES = 64 << 20,     /* up to this size a cached file is left to sendfile */
+    HTTP_BUFFER_BYTES = 256 << 10,      /* of an upload, before it is handed to the disk */
+    HTTP_DRAIN_OTHER_BYTES = 64 << 10,  /* body that is dropped to keep a connection: of a GET... */
+    HTTP_DRAIN_PUT_BYTES = 1 << 20,     /* ... and of a refused upload */
+    HTTP_DRAIN_FAILED_BYTES = 64 << 20, /* ... and of one that failed when a part had come */
+    HTTP_SEND_LIMIT_S = 30,             /* for a reader that takes nothing */
     HTTP_RETRY_AFTER_S = 10,
 };
 

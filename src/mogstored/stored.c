@@ -127,19 +127,24 @@ static enum mog_err become(const char *user, const char *group, struct mog_fail 
     return MOG_OK;
 }
 
+/* Each connection may have a file open, and rarely does: fewer connections only when even the common case is too much.
+ */
+static void limit_connections(struct stored *s)
+{
+    size_t conns = (size_t)s->opts.maxconns, have = daemon_raise_nofile(conns * 2 + SPARE_DESCRIPTORS);
+    size_t fits = have > 2 * SPARE_DESCRIPTORS ? (have - SPARE_DESCRIPTORS) * 4 / 5 : have / 4;
+    if (fits >= conns)
+        return;
+    log_warn("maxconns = %zu is too much for %zu file descriptors, which is the limit: going on with %zu", conns, have,
+             fits);
+    s->opts.maxconns = (int64_t)fits;
+}
+
 enum mog_err stored_enter(struct stored *s, struct mog_fail *f)
 {
     const struct stored_options *o = &s->opts;
     enum mog_err e = MOG_OK;
-    size_t want = (size_t)o->maxconns * 2 + SPARE_DESCRIPTORS, have = daemon_raise_nofile(want);
-    if (have < want) {
-        size_t conns = have > 2 * SPARE_DESCRIPTORS ? (have - SPARE_DESCRIPTORS) / 2 : have / 4;
-        if (conns < (size_t)o->maxconns) {
-            log_warn("maxconns = %" PRId64 " needs %zu file descriptors, only %zu are allowed: going on with %zu",
-                     o->maxconns, want, have, conns);
-            s->opts.maxconns = (int64_t)conns;
-        }
-    }
+    limit_connections(s);
     (void)umask(022);
     if (o->pidfile)
         e = check_pidfile(o->pidfile, f);
@@ -290,8 +295,7 @@ static void *give_up(void *arg)
     const struct stored *s = arg;
     clock_sleep_ms(STOP_LIMIT_MS);
     log_warn("a disk does not answer, ending without it");
-    if (s->has_pidfile)
-        daemon_pidfile_remove(s->opts.pidfile);
+    upgrade_remove_pidfile(s);
     _exit(0);
 }
 
@@ -322,8 +326,7 @@ void stored_stop(struct stored *s)
         if (s->fds[i] >= 0)
             close(s->fds[i]);
     }
-    if (s->has_pidfile)
-        daemon_pidfile_remove(s->opts.pidfile);
+    upgrade_remove_pidfile(s);
     settings_fini(&s->settings);
     stored_options_fini(&s->opts);
 }

@@ -37,6 +37,15 @@ static void move_pidfile(struct stored *s, bool is_back)
     free(old);
 }
 
+void upgrade_remove_pidfile(const struct stored *s)
+{
+    if (!s->has_pidfile)
+        return;
+    char *name = s->successor != 0 ? old_name(s) : mem_strdup(s->opts.pidfile);
+    daemon_pidfile_remove(name);
+    free(name);
+}
+
 void upgrade_start(struct stored *s)
 {
     int fds[STORED_SOCKET_COUNT];

@@ -16,6 +16,9 @@ void upgrade_start(struct stored *s);
 /* A child has ended: if it was the new process, things are as they were before. */
 void upgrade_reap(struct stored *s);
 
+/* At the end: our pid file, under the name that it has now. */
+void upgrade_remove_pidfile(const struct stored *s);
+
 /* Were we started in that way? Then we are in the background already. Valid from the start on. */
 bool upgrade_is_successor(void);
 

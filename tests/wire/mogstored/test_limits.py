@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Many connections, slow clients, huge files: what they cost, and what is refused."""
+import os
+import resource
+import socket
+import threading
+import time
+import unittest
+
+from storednode import StoredNode, StoredTest
+from waiting import wait_until
+
+
+class FewPlaces(StoredTest):
+    options = {"maxconns": 20}
+
+    def test_idle_ones_make_room(self):
+        idle = [self.node.connect() for _ in range(20)]
+        for connection in idle:
+            self.assertEqual(connection.request("GET", "/").status, 200)
+
+        def served():
+            return self.request("GET", "/").status == 200
+        wait_until(served, what="an idle connection makes room")
+        self.assertFalse(idle[0].fill(), "the longest idle one was to go first")
+        for connection in idle:
+            connection.close()
+
+    def test_surplus_is_told(self):
+        busy = []
+        for i in range(20):
+            connection = self.node.connect()
+            connection.send(f"PUT /dev1/busy{i} HTTP/1.1\r\nContent-Length: 3\r\n\r\n1")
+            busy.append(connection)
+
+        def told():
+            answer = self.request("GET", "/dev1/usage")
+            return answer.status == 503 and answer.headers["connection"] == "close"
+        wait_until(told, what="a surplus connection is told")
+        for connection in busy:
+            connection.send("23")
+            self.assertEqual(connection.answer().status, 201)
+            connection.close()
+        wait_until(lambda: self.request("GET", "/").status == 200)
+
+
+class ManyPlaces(unittest.TestCase):
+    def test_idle_connections_are_cheap(self):
+        count = 3000
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 500) if hard > 0 else count + 500, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with StoredNode((1,), {"maxconns": 10000}) as node:
+            node.write("/dev1/x", b"x" * 100)
+            node.request("GET", "/dev1/x")
+            before = node.memory_kib()
+            connections = [node.connect() for _ in range(count)]
+            for connection in connections:
+                connection.send("GET /dev1/x HTTP/1.1\r\n\r\n")
+            for connection in connections:
+                self.assertEqual(connection.answer().status, 200)
+            each = (node.memory_kib() - before) / count
+            self.assertLess(each, 24, "KiB a connection")
+            began = time.monotonic()
+            self.assertEqual(node.request("GET", "/dev1/x").status, 200)
+            self.assertLess(time.monotonic() - began, 1)
+            for connection in connections:
+                connection.close()
+
+
+class Huge(StoredTest):
+    options = {"fsync": "off"}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.size = 1 << 30
+
+    def sure(self, what):
+        self.assertLess(self.node.memory_kib() - self.before, 30000, what)
+
+    def test_a_gigabyte(self):
+        self.node.request("GET", "/")
+        self.before = self.node.memory_kib()
+        block = bytes(1 << 20)
+        with self.node.connect() as connection:
+            connection.send(f"PUT /dev1/huge HTTP/1.1\r\nContent-Length: {self.size}\r\n\r\n")
+            for i in range(self.size >> 20):
+                connection.send(block)
+                if i % 256 == 0:
+                    self.sure("while receiving")
+            self.assertEqual(connection.answer().status, 201)
+            self.assertEqual(os.stat(self.node.path("/dev1/huge")).st_size, self.size)
+            connection.send("GET /dev1/huge HTTP/1.1\r\n\r\n")
+            connection.until(b"\r\n\r\n")
+            left = self.size - len(connection.buffer)
+            view = bytearray(1 << 20)
+            while left:
+                left -= connection.sock.recv_into(view, min(left, len(view)))
+            self.sure("while sending")
+            connection.buffer = b""
+            self.assertEqual(connection.request("DELETE", "/dev1/huge").status, 204)
+
+
+class Slow(StoredTest):
+    def test_slow_writers_disturb_nobody(self):
+        slow = [self.node.connect() for _ in range(200)]
+        for i, connection in enumerate(slow):
+            connection.send(f"PUT /dev1/slow{i} HTTP/1.1\r\nContent-Length: 4\r\n\r\n")
+        for _ in range(3):
+            for connection in slow:
+                connection.send("x")
+            began = time.monotonic()
+            for _ in range(20):
+                self.assertEqual(self.request("GET", "/dev1/usage").status, 200)
+            self.assertLess(time.monotonic() - began, 3)
+        for connection in slow:
+            connection.send("x")
+            self.assertEqual(connection.answer().status, 201)
+            connection.close()
+
+    def test_slow_readers_disturb_nobody(self):
+        self.node.write("/dev1/large", bytes(100 << 20))
+        slow = []
+        for _ in range(20):
+            connection = self.node.connect()
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.send("GET /dev1/large HTTP/1.1\r\n\r\n")
+            slow.append(connection)
+        began = time.monotonic()
+        for _ in range(20):
+            self.assertEqual(self.request("GET", "/dev1/usage").status, 200)
+        self.assertLess(time.monotonic() - began, 3)
+        for connection in slow:
+            connection.close()
+
+    def test_many_at_once(self):
+        errors = []
+
+        def work(i):
+            try:
+                with self.node.connect() as connection:
+                    for k in range(20):
+                        data = os.urandom(1000 * (k + 1))
+                        target = f"/dev{i % 2 + 1}/many/{i}/{k % 3}"
+                        assert connection.request("PUT", target, body=data).status == 201
+                        assert connection.request("GET", target).body == data
+                        assert connection.request("DELETE", target).status == 204
+            except BaseException as e:  # noqa: B902 (told to the test)
+                errors.append(e)
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(errors, [])
+
+
+class ShortTimes(StoredTest):
+    options = {"keepalive_timeout": 2}
+
+    def test_idle_connections_are_closed(self):
+        with self.node.connect() as connection:
+            connection.request("GET", "/")
+            began = time.monotonic()
+            self.assertTrue(connection.ended())
+            self.assertGreater(time.monotonic() - began, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
