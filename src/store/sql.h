@@ -106,6 +106,7 @@ struct sql_limits {
 struct sql_conn {
     bool is_dead;         /* closed by the other end, or in an unknown state: only close() is left */
     bool names_are_bytes; /* found out at open and by inspect() */
+    bool names_are_utf8;  /* they are text, and its width is in characters of several bytes */
     bool can_return;      /* INSERT ... RETURNING works */
 };
 

@@ -347,6 +347,9 @@ static enum mog_err mysql_inspect(struct sql_conn *base, struct mog_fail *f)
         struct span type = sql_span(&r, 0, 0);
         base->names_are_bytes = r.n_rows == 0 || span_is_nocase(type, "varbinary") || span_is_nocase(type, "binary") ||
                                 span_is_nocase(type, "blob");
+        MY_CHARSET_INFO charset;
+        mysql_get_character_set_info(conn_of(base)->m, &charset);
+        base->names_are_utf8 = !base->names_are_bytes && charset.mbmaxlen > 1;
     }
     sql_result_free(&r);
     return e;

@@ -274,6 +274,8 @@ static enum mog_err pgsql_inspect(struct sql_conn *base, struct mog_fail *f)
     enum mog_err e = pgsql_run(base, SQL_INSPECT, 0, NULL, 0, &r, f);
     if (e == MOG_OK)
         base->names_are_bytes = r.n_rows == 0 || span_is(sql_span(&r, 0, 0), "bytea");
+    const char *encoding = PQparameterStatus(conn_of(base)->c, "server_encoding");
+    base->names_are_utf8 = !base->names_are_bytes && encoding != NULL && strcmp(encoding, "UTF8") == 0;
     sql_result_free(&r);
     return e;
 }

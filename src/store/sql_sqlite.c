@@ -191,6 +191,7 @@ static enum mog_err sqlite_inspect(struct sql_conn *base, struct mog_fail *f)
     if (e == MOG_OK) {
         struct span type = sql_span(&r, 0, 0);
         base->names_are_bytes = r.n_rows == 0 || span_is_nocase(type, "TEXT");
+        base->names_are_utf8 = !base->names_are_bytes;
     }
     sql_result_free(&r);
     return e;

@@ -14,7 +14,9 @@ const char *const sql_text_mysql[SQL_STMTS] = {
     [SQL_BEGIN] = "START TRANSACTION",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
-    [SQL_SETUP] = "SET SESSION innodb_lock_wait_timeout = 20",
+    /* Strict: what does not fit is refused, never cut. */
+    [SQL_SETUP] = "SET SESSION innodb_lock_wait_timeout = 20, "
+                  "sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES')",
     [SQL_PING] = "SELECT 1",
     [SQL_NOW] = "SELECT " NOW,
     [SQL_INSPECT] = "SELECT DATA_TYPE FROM information_schema.COLUMNS "
@@ -211,6 +213,7 @@ const char *const sql_text_mysql[SQL_STMTS] = {
     [SQL_LOCK_RELEASE] = "SELECT RELEASE_LOCK(?)",
     [SQL_LOCK_ROW_INSERT] = "INSERT INTO `lock` (lockid, hostname, pid, acquiredat) VALUES (?, ?, ?, " NOW ")",
     [SQL_LOCK_ROW_READ] = "SELECT hostname, pid, acquiredat + 3600 < " NOW " FROM `lock` WHERE lockid = ?",
+    [SQL_LOCK_ROW_RENEW] = "UPDATE `lock` SET acquiredat = " NOW " WHERE lockid = ? AND pid = ? AND hostname = ?",
     [SQL_LOCK_ROW_DELETE] = "DELETE FROM `lock` WHERE lockid = ? AND pid = ? AND hostname = ?",
 
     [SQL_STAT_DEVICES] = "SELECT devid, COUNT(*) FROM file_on GROUP BY devid ORDER BY devid",

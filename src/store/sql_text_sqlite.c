@@ -213,6 +213,7 @@ const char *const sql_text_sqlite[SQL_STMTS] = {
 
     [SQL_LOCK_ROW_INSERT] = "INSERT INTO lock (lockid, hostname, pid, acquiredat) VALUES (?, ?, ?, " NOW ")",
     [SQL_LOCK_ROW_READ] = "SELECT hostname, pid, acquiredat + 3600 < " NOW " FROM lock WHERE lockid = ?",
+    [SQL_LOCK_ROW_RENEW] = "UPDATE lock SET acquiredat = " NOW " WHERE lockid = ? AND pid = ? AND hostname = ?",
     [SQL_LOCK_ROW_DELETE] = "DELETE FROM lock WHERE lockid = ? AND pid = ? AND hostname = ?",
 
     [SQL_STAT_DEVICES] = "SELECT devid, COUNT(*) FROM file_on GROUP BY devid ORDER BY devid",

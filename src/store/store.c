@@ -481,6 +481,18 @@ enum mog_err store_check_len(struct store *st, const char *what, size_t len, siz
     return len <= max ? MOG_OK : store_fail(st, MOG_ETOOLONG, "%s has %zu bytes, more than %zu", what, len, max);
 }
 
+enum mog_err store_check_name(struct store *st, const char *what, struct span name, size_t max)
+{
+    enum mog_err e = store_open(st);
+    if (e != MOG_OK)
+        return e;
+    size_t len = name.len;
+    if (st->conn->names_are_utf8)
+        for (size_t i = 0; i < name.len; i++)
+            len -= ((unsigned char)name.ptr[i] & 0xc0) == 0x80; /* the bytes that continue a character */
+    return store_check_len(st, what, len, max);
+}
+
 enum mog_err store_check_fid(struct store *st, uint64_t fid)
 {
     if (fid >= 1 && fid <= INT64_MAX)

@@ -54,7 +54,7 @@ struct store;
 
 /*
  * Parse and keep `c` (copied); connects to nothing. MOG_EINVAL: "Unknown database type: <dsn>" or a malformed DSN.
- * Free it after the last handle.
+ * Free it after the last handle. A process has one for a database: it knows which locks of its rows are its own.
  */
 MOG_MUSTCHECK enum mog_err store_env_new(const struct store_config *c, struct store_env **env, struct mog_fail *f);
 void store_env_free(struct store_env *env);

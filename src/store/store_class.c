@@ -9,7 +9,7 @@ enum { CLASSID_MAX = 255, MINDEVCOUNT_MAX = 255, DEFAULT_MINDEVCOUNT = 2 };
 
 static enum mog_err check_edit(struct store *st, struct span name, const struct store_class_edit *edit)
 {
-    enum mog_err e = store_check_len(st, "class", name.len, STORE_CLASSNAME_MAX);
+    enum mog_err e = store_check_name(st, "class", name, STORE_CLASSNAME_MAX);
     if (e == MOG_OK)
         e = store_check_len(st, "replpolicy", edit->replpolicy.len, STORE_POLICY_MAX);
     if (e == MOG_OK && (edit->mindevcount > MINDEVCOUNT_MAX || edit->hashtype > 255))
@@ -112,7 +112,7 @@ enum mog_err store_class_find(struct store *st, uint32_t dmid, struct span name,
 
 enum mog_err store_class_rename(struct store *st, uint32_t dmid, uint32_t classid, struct span name)
 {
-    enum mog_err e = store_check_len(st, "class", name.len, STORE_CLASSNAME_MAX);
+    enum mog_err e = store_check_name(st, "class", name, STORE_CLASSNAME_MAX);
     if (e == MOG_OK)
         e = STORE_RUN(st, SQL_CLASS_RENAME, sql_name_of(name), sql_int(dmid), sql_int(classid));
     if (e == MOG_OK && st->result.affected == 0)

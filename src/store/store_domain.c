@@ -10,7 +10,7 @@ enum { DMID_MAX = 65535, ID_TRIES = 10 };
 enum mog_err store_domain_create(struct store *st, struct span name, uint32_t *dmid)
 {
     *dmid = 0;
-    enum mog_err e = store_check_len(st, "domain", name.len, STORE_NAME_MAX);
+    enum mog_err e = store_check_name(st, "domain", name, STORE_NAME_MAX);
     for (int i = 0; e == MOG_OK && i < ID_TRIES; i++) {
         e = STORE_RUN0(st, SQL_DOMAIN_NEXT);
         if (e != MOG_OK)

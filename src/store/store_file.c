@@ -46,7 +46,7 @@ enum mog_err store_file_find(struct store *st, uint32_t dmid, struct span key, u
     const struct sql_value args[] = {sql_int(dmid), sql_name_of(key)};
     enum sql_stmt id = by_key[wanted(flags)];
     enum mog_err e = MOG_ENOTFOUND;
-    if (key.len > STORE_NAME_MAX)
+    if (key.len > STORE_NAME_BYTES_MAX)
         return store_fail(st, MOG_ENOTFOUND, "no such file: the key is too long for one");
     if (flags & STORE_READ_SLAVE)
         e = store_slave_run(st, id, args, 2);
@@ -90,7 +90,7 @@ enum mog_err store_file_delete(struct store *st, uint32_t dmid, struct span key,
     enum mog_err e = MOG_ENOTFOUND;
     if (fid != NULL)
         *fid = 0;
-    if (key.len > STORE_NAME_MAX)
+    if (key.len > STORE_NAME_BYTES_MAX)
         return store_fail(st, MOG_ENOTFOUND, "no such file: the key is too long for one");
     /* The key may get another fid between the two steps: look again then. */
     for (int i = 0; e == MOG_ENOTFOUND && i < STORE_TRIES; i++) {
@@ -123,8 +123,8 @@ enum mog_err store_file_delete_fid(struct store *st, uint64_t fid)
 
 enum mog_err store_file_rename(struct store *st, uint32_t dmid, struct span from, struct span to)
 {
-    enum mog_err e = store_check_len(st, "key", to.len, STORE_NAME_MAX);
-    if (e == MOG_OK && from.len > STORE_NAME_MAX)
+    enum mog_err e = store_check_name(st, "key", to, STORE_NAME_MAX);
+    if (e == MOG_OK && from.len > STORE_NAME_BYTES_MAX)
         e = store_fail(st, MOG_ENOTFOUND, "no such file: the key is too long for one");
     if (e == MOG_OK)
         e = STORE_RUN(st, SQL_FILE_RENAME, sql_name_of(to), sql_int(dmid), sql_name_of(from));
@@ -198,7 +198,7 @@ static bool successor(struct span prefix, char *out, size_t *len)
 
 static enum mog_err keys_bytewise(struct store *st, const struct store_list_keys *l, unsigned limit)
 {
-    char below[STORE_NAME_MAX];
+    char below[STORE_NAME_BYTES_MAX];
     size_t len;
     if (successor(l->prefix, below, &len))
         return STORE_RUN(st, SQL_FILE_KEYS_RANGE, sql_int(l->dmid), sql_name_of(l->prefix), sql_name_of(l->after),
@@ -234,7 +234,7 @@ enum mog_err store_file_list_keys(struct store *st, const struct store_list_keys
     enum mog_err e = store_keys_are_bytes(st, &bytes);
     if (e != MOG_OK)
         return e;
-    if (l->prefix.len > STORE_NAME_MAX)
+    if (l->prefix.len > STORE_NAME_BYTES_MAX)
         return MOG_OK; /* no key is that long */
     /* SQLite compares all text as bytes; only LIKE folds case. */
     if (bytes || (l->case_sensitive && store_backend(st) == STORE_SQLITE))

@@ -15,7 +15,7 @@
 #include "common/mem.h"
 #include "store/store_run.h"
 
-enum { POLL_FIRST_MS = 20, POLL_MOST_MS = 500, LOCK_NAME_MAX = 64 };
+enum { POLL_FIRST_MS = 20, POLL_MOST_MS = 500, LOCK_NAME_MAX = 64, RENEW_AFTER_MS = 600000 };
 
 /* The number that the original derives from a name. */
 static uint32_t lock_number(const char *name)
@@ -168,6 +168,7 @@ enum mog_err store_lock(struct store *st, const char *name, unsigned wait_s)
         return e;
     st->lock_name = mem_strdup(name);
     st->lock_id = id;
+    st->lock_renewed_ms = clock_mono_ms();
     return MOG_OK;
 }
 
@@ -176,6 +177,19 @@ enum mog_err store_lock_fid(struct store *st, uint64_t fid, unsigned wait_s)
     char name[LOCK_NAME_MAX];
     snprintf(name, sizeof name, "mgfs:fid:%" PRIu64 ":replicate", fid);
     return store_lock(st, name, wait_s);
+}
+
+enum mog_err store_lock_renew(struct store *st)
+{
+    if (st->lock_name == NULL || !uses_rows(st) || clock_mono_ms() - st->lock_renewed_ms < RENEW_AFTER_MS)
+        return MOG_OK;
+    enum mog_err e = STORE_RUN(st, SQL_LOCK_ROW_RENEW, sql_int(st->lock_id), sql_int((uint64_t)getpid()),
+                               sql_str(st->env->hostname));
+    if (e == MOG_OK && st->result.affected == 0)
+        e = store_fail(st, MOG_ENOTFOUND, "the lock %s was taken over by another", st->lock_name);
+    if (e == MOG_OK)
+        st->lock_renewed_ms = clock_mono_ms();
+    return e;
 }
 
 void store_lock_forget(struct store *st)

@@ -13,6 +13,12 @@
 MOG_MUSTCHECK enum mog_err store_lock(struct store *st, const char *name, unsigned wait_s);
 /* The lock around all work on the copies of one fid: "mgfs:fid:<fid>:replicate". */
 MOG_MUSTCHECK enum mog_err store_lock_fid(struct store *st, uint64_t fid, unsigned wait_s);
+/*
+ * Say that the holder is still at work: locks that are rows can be taken over after an hour. To be called now and then
+ * by work that may take that long; other kinds of locks, and calls that come early, cost nothing. MOG_ENOTFOUND: the
+ * lock was taken over. At most 1 RT in 10 minutes.
+ */
+MOG_MUSTCHECK enum mog_err store_lock_renew(struct store *st);
 /* Release what is held; nothing held is fine. An error is remembered in store_failure() and logged. 1 RT. */
 void store_unlock(struct store *st);
 /* The name of the lock held; NULL: none. */

@@ -12,11 +12,15 @@
 /* nexttry of a queue row that is never due, and needs an operator or a new enqueue. */
 #define STORE_END_OF_TIME INT64_C(2147483647)
 
-/* Widths of columns, checked before anything is sent (bytes, which is characters or less). */
+/*
+ * Widths of columns, checked before anything is sent: in bytes; those of names are in characters where a database that
+ * the original made keeps them as text in an encoding of several bytes.
+ */
 enum {
-    STORE_NAME_MAX = 255,     /* domain.namespace, file.dkey, tempfile.dkey */
-    STORE_CLASSNAME_MAX = 50, /* class.classname */
-    STORE_POLICY_MAX = 255,   /* class.replpolicy */
+    STORE_NAME_MAX = 255,        /* domain.namespace, file.dkey, tempfile.dkey */
+    STORE_NAME_BYTES_MAX = 1020, /* the most that such a name can have as text */
+    STORE_CLASSNAME_MAX = 50,    /* class.classname */
+    STORE_POLICY_MAX = 255,      /* class.replpolicy */
     STORE_HOSTNAME_MAX = 40,
     STORE_DEVIDS_MAX = 60,  /* tempfile.devids */
     STORE_FIELD_MAX = 50,   /* server_settings.field */

@@ -45,6 +45,7 @@ struct store {
     bool tx_is_doomed;
     char *lock_name; /* NULL: none held */
     uint32_t lock_id;
+    int64_t lock_renewed_ms; /* monotonic */
     uint64_t statements, connects;
     uint32_t random; /* state of store_random() */
     struct mog_fail fail;
@@ -127,6 +128,8 @@ uint32_t store_random(struct store *st, uint32_t below);
 
 /* MOG_ETOOLONG, told what it is ("key"). */
 MOG_MUSTCHECK enum mog_err store_check_len(struct store *st, const char *what, size_t len, size_t max);
+/* The same for a name, whose width is in characters where the column is text. Connects. */
+MOG_MUSTCHECK enum mog_err store_check_name(struct store *st, const char *what, struct span name, size_t max);
 /* MOG_ERANGE unless 1 <= fid <= INT64_MAX. */
 MOG_MUSTCHECK enum mog_err store_check_fid(struct store *st, uint64_t fid);
 

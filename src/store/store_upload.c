@@ -20,7 +20,7 @@ void store_upload_free(struct store_upload *u)
 
 static enum mog_err check_open(struct store *st, const struct store_file_open *o)
 {
-    enum mog_err e = store_check_len(st, "key", o->key.len, STORE_NAME_MAX);
+    enum mog_err e = store_check_name(st, "key", o->key, STORE_NAME_MAX);
     if (e == MOG_OK && o->devids != NULL)
         e = store_check_len(st, "devids", strlen(o->devids), STORE_DEVIDS_MAX);
     if (e == MOG_OK && (o->dmid > DMID_MAX || o->classid > CLASSID_MAX))
@@ -240,7 +240,7 @@ enum mog_err store_file_close(struct store *st, const struct store_file_close *c
     struct close_job j = {c, 0};
     if (replaced != NULL)
         *replaced = 0;
-    enum mog_err e = store_check_len(st, "key", c->key.len, STORE_NAME_MAX);
+    enum mog_err e = store_check_name(st, "key", c->key, STORE_NAME_MAX);
     if (e == MOG_OK)
         e = store_check_fid(st, c->fid);
     if (e == MOG_OK && c->length > INT64_MAX)

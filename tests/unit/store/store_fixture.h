@@ -66,17 +66,23 @@ static inline int64_t fixture_number(struct store *st, const char *text)
     return n;
 }
 
-static inline struct store_env *fixture_new_env(const struct fixture *fx)
+static inline struct store_env *fixture_new_env_as(const struct fixture *fx, const char *hostname)
 {
     struct mog_fail f = {0};
     struct store_env *env;
     const struct store_config config = {.dsn = fx->dsn,
+                                        .hostname = hostname,
                                         .user = fixture_env("MOG_TEST_DB_USER"),
                                         .password = fixture_env("MOG_TEST_DB_PASSWORD"),
                                         .row_locks = fixture_env("MOG_TEST_ROW_LOCKS") != NULL};
     enum mog_err e = store_env_new(&config, &env, &f);
     ck_assert_msg(e == MOG_OK, "%s", f.text);
     return env;
+}
+
+static inline struct store_env *fixture_new_env(const struct fixture *fx)
+{
+    return fixture_new_env_as(fx, NULL);
 }
 
 static inline void fixture_empty(struct store *st)

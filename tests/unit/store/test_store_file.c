@@ -270,6 +270,16 @@ START_TEST(names_are_text)
     OK(st, store_file_list_keys(st, &want, &l));
     ck_assert_uint_eq(l.n, 0);
     store_keys_free(&l);
+    /* The width is in characters, if the database knows them. */
+    char wide[500];
+    for (size_t i = 0; i < sizeof wide; i += 2)
+        memcpy(wide + i, "\xc3\xa9", 2);
+    uint64_t fid;
+    const struct store_file_open o = {.dmid = 1, .key = span_make(wide, 500)};
+    if (st->conn->names_are_utf8)
+        OK(st, store_file_open(st, &o, &fid));
+    else
+        FAILS(st, MOG_ETOOLONG, store_file_open(st, &o, &fid));
     struct store_found f;
     enum mog_err e = store_file_find(st, 1, span_of("CASXY"), 0, &f);
     ck_assert_int_eq(e, store_backend(st) == STORE_MYSQL ? MOG_OK : MOG_ENOTFOUND);

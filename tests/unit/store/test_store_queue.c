@@ -206,7 +206,7 @@ END_TEST
 START_TEST(locks_exclude)
 {
     struct store *a = fx.st, *b = store_new(fx.env, STORE_CLIENT);
-    struct store_env *other_env = fixture_new_env(&fx);
+    struct store_env *other_env = fixture_new_env_as(&fx, "elsewhere");
     struct store *c = store_new(other_env, STORE_CLIENT);
     OK(a, store_lock_fid(a, 7, 0));
     ck_assert_str_eq(store_lock_held(a), "mgfs:fid:7:replicate");
@@ -215,11 +215,30 @@ START_TEST(locks_exclude)
                      "Lock recursion detected (grabbing x, had mgfs:fid:7:replicate).  Bailing out.");
     FAILS(b, MOG_ELOCKED, store_lock_fid(b, 7, 0));
     FAILS(b, MOG_ELOCKED, store_lock_fid(b, 7, 1));
+    FAILS(c, MOG_ELOCKED, store_lock_fid(c, 7, 0)); /* hosts exclude each other too */
     OK(b, store_lock_fid(b, 8, 0));
     store_unlock(b);
     store_unlock(a);
     store_unlock(a);
     OK(b, store_lock_fid(b, 7, 0));
+    if (store_backend(a) == STORE_SQLITE || fx.env->row_locks) {
+        const char *table = store_backend(a) == STORE_SQLITE ? "lock" : "`lock`";
+        char text[100];
+        OK(a, store_lock(a, "mgfs:reaper", 0));
+        OK(a, store_lock_renew(a));
+        /* An hour later it may be taken over, unless it was renewed. */
+        snprintf(text, sizeof text, "UPDATE %s SET acquiredat = acquiredat - 4000", table);
+        fixture_sql(a, text, NULL);
+        a->lock_renewed_ms -= 3600000;
+        OK(a, store_lock_renew(a));
+        FAILS(c, MOG_ELOCKED, store_lock(c, "mgfs:reaper", 0));
+        fixture_sql(a, text, NULL);
+        OK(c, store_lock(c, "mgfs:reaper", 0));
+        store_unlock(c);
+        a->lock_renewed_ms -= 3600000;
+        FAILS(a, MOG_ENOTFOUND, store_lock_renew(a));
+        store_unlock(a);
+    }
     /* It goes with its handle. */
     store_free(b);
     OK(a, store_lock_fid(a, 7, 5));
