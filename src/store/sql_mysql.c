@@ -156,7 +156,7 @@ static void fetch_bind(struct fetch *b, const MYSQL_FIELD *fields, size_t n)
         if (is_integer(fields[i].type)) {
             m->buffer_type = MYSQL_TYPE_LONGLONG;
             m->buffer = &b->ints[i];
-            m->is_unsigned = (fields[i].flags & UNSIGNED_FLAG) != 0;
+            m->is_unsigned = (fields[i].flags & UNSIGNED_FLAG) != 0 ? 1 : 0;
         } else {
             m->buffer_type = MYSQL_TYPE_STRING;
             m->buffer = b->bytes + at;
@@ -384,7 +384,7 @@ static void set_options(MYSQL *m, const struct sql_target *t, const struct sql_l
     if (t->compress)
         mysql_options(m, MYSQL_OPT_COMPRESS, NULL);
     if (t->ssl) {
-        my_bool enforce = !t->ssl_optional, verify = t->has_ssl_verify ? t->ssl_verify : 0;
+        my_bool enforce = t->ssl_optional ? 0 : 1, verify = t->has_ssl_verify && t->ssl_verify ? 1 : 0;
         mysql_ssl_set(m, t->ssl_key, t->ssl_cert, t->ssl_ca, t->ssl_capath, t->ssl_cipher);
         mysql_options(m, MYSQL_OPT_SSL_ENFORCE, &enforce);
         mysql_options(m, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);

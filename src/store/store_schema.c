@@ -181,7 +181,7 @@ static enum mog_err index_exists(struct store *st, struct span table, struct spa
 /* `type`: of "table.column", borrowed from the result; ptr NULL when there is no such column. */
 static enum mog_err column_type(struct store *st, struct span object, struct span *type)
 {
-    struct span table;
+    struct span table = {NULL, 0};
     (void)span_split(&object, '.', &table);
     enum mog_err e = STORE_RUN(st, SQL_SCHEMA_COLUMN, sql_text(table), sql_text(object));
     *type = e == MOG_OK && st->result.n_rows > 0 ? sql_span(&st->result, 0, 0) : span_make(NULL, 0);
@@ -245,7 +245,7 @@ static enum mog_err make_part(const struct run *r, const struct part *p)
 static enum mog_err make_tables(const struct run *r)
 {
     const char *at = find_text(store_backend(r->st), "schema.sql");
-    struct part p;
+    struct part p = {0};
     enum mog_err e = MOG_OK;
     while (e == MOG_OK && next_part(&at, &p))
         e = make_part(r, &p);
@@ -260,8 +260,8 @@ static bool contains(struct span text, struct span word)
 static enum mog_err alter_tables(const struct run *r)
 {
     const char *at = find_text(store_backend(r->st), "alter.sql");
-    struct part p;
-    struct span type, table;
+    struct part p = {0};
+    struct span type = {NULL, 0}, table = {NULL, 0};
     enum mog_err e = MOG_OK;
     while (e == MOG_OK && next_part(&at, &p)) {
         struct span object = p.object;

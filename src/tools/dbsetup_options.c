@@ -16,7 +16,7 @@
     }
 #define FLAG(text, field)                                                                                              \
     {                                                                                                                  \
-        .cli = text, .type = OPT_FLAG, .flags = OPT_CLI, .offset = offsetof(struct dbsetup, field)                     \
+        .cli = (text), .type = OPT_FLAG, .flags = OPT_CLI, .offset = offsetof(struct dbsetup, field)                   \
     }
 
 static const struct opt_row rows[] = {
