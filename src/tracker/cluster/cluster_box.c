@@ -141,6 +141,14 @@ enum mog_err cluster_box_refresh(struct cluster_box *b, int64_t timeout_ms)
     return e;
 }
 
+void cluster_box_ask(struct cluster_box *b)
+{
+    pthread_mutex_lock(&b->lock);
+    b->requested++;
+    pthread_cond_signal(&b->asked);
+    pthread_mutex_unlock(&b->lock);
+}
+
 enum mog_err cluster_box_wait_round(struct cluster_box *b, int64_t timeout_ms)
 {
     pthread_mutex_lock(&b->lock);

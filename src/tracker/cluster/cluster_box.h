@@ -29,6 +29,8 @@ void cluster_box_publish(struct cluster_box *b, struct cluster *c);
  * and wait until they are published. MOG_ETIMEOUT after `timeout_ms`; MOG_ECANCELED: the tracker stops. Query threads.
  */
 MOG_MUSTCHECK enum mog_err cluster_box_refresh(struct cluster_box *b, int64_t timeout_ms);
+/* Ask for the same without waiting: for changes that should be seen soon. */
+void cluster_box_ask(struct cluster_box *b);
 /* Wait for the end of the round that ends next, asking for nothing. */
 MOG_MUSTCHECK enum mog_err cluster_box_wait_round(struct cluster_box *b, int64_t timeout_ms);
 /* Wait until a first round is done. */

@@ -52,6 +52,7 @@ enum cmd_flags {
     CMD_DOMAIN = 1,  /* `domain` must be given and known */
     CMD_KEY = 2,     /* `key` must not be empty; checked after the domain */
     CMD_REFRESH = 4, /* after an OK the next command sees the change: waits for a round of the monitor */
+    CMD_NUDGE = 8,   /* after an OK the monitor reads the settings again soon; nobody waits */
 };
 
 struct cmd_row {

@@ -284,6 +284,8 @@ const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, uint32_t pe
     }
     if (!cmd_failed(ctx) && (row->flags & CMD_REFRESH))
         refresh(ctx);
+    if (!cmd_failed(ctx) && (row->flags & CMD_NUDGE))
+        cluster_box_ask(ctx->shared->box);
     write_answer(ctx, out);
     cluster_box_release(ctx->shared->box, ctx->cluster);
     ctx->cluster = NULL;
