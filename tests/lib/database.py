@@ -47,9 +47,13 @@ class Server:
         self.kind = kind
         module = __import__(kind)
         self.server = module.Server(os.path.join(folder, kind))
-        self.server.start()
         self.type = {"mariadb": "MySQL", "postgres": "Postgres"}[kind]
-        self.setup()
+        try:
+            self.server.start()
+            self.setup()
+        except BaseException:
+            self.server.stop()
+            raise
 
     def setup(self):
         """Create the database and its tables."""
