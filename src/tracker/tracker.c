@@ -214,8 +214,9 @@ static bool op_job(void *arg, size_t i, struct server_job *job)
     struct tracker *t = arg;
     if (i >= sizeof(order) / sizeof(order[0]))
         return false;
-    *job = (struct server_job){.name = "monitor", .count = 1, .desired = 1, .n_numbers = 1};
+    *job = (struct server_job){.name = "monitor"};
     if (order[i] < 0) {
+        job->count = job->desired = job->n_numbers = monitor_is_wanted(t->monitor) ? 1 : 0;
         job->numbers[0] = monitor_number(t->monitor);
         return true;
     }
@@ -230,9 +231,12 @@ static bool op_want(void *arg, struct span name, size_t n)
 {
     struct tracker *t = arg;
     enum job_kind kind = jobs_find(name);
+    bool monitor = span_is(name, "monitor");
     if (kind != JOB_KINDS)
         jobs_want(t->jobs, kind, n);
-    return kind != JOB_KINDS || span_is(name, "monitor");
+    else if (monitor && n <= 1) /* there is never a second one */
+        monitor_want(t->monitor, n == 1);
+    return kind != JOB_KINDS || monitor;
 }
 
 static bool op_to(void *arg, struct span name, struct span text, size_t *told)

@@ -95,9 +95,10 @@ static bool read_upload(struct closing *c)
         cmd_err_store(ctx, e);
         return false;
     }
-    if (c->upload.is_open)
+    /* An upload of another domain would bring its class along, which means nothing here. */
+    if (c->upload.is_open && c->upload.temp.dmid == ctx->domain->dmid)
         return true;
-    if (!is_repeat(c))
+    if (c->upload.is_open || !is_repeat(c))
         cmd_err(ctx, "no_temp_file");
     return false;
 }

@@ -138,7 +138,7 @@ static void add_device(struct cmd_ctx *ctx, size_t n, const struct cluster_devic
     cmd_addf(ctx, span_of(""), "dev%zu_mb_asof", n);
     cmd_addf(ctx, span_of(devstate_device_seen_word(d->seen)), "dev%zu_observed_state", n);
     cmd_addf(ctx, span_of(percent), "dev%zu_utilization", n);
-    cmd_addf_u64(ctx, d->rejects_bad_md5, "dev%zu_reject_bad_md5", n);
+    add_number(ctx, d->seen != DEVICE_NOT_SEEN, d->rejects_bad_md5, "reject_bad_md5", n);
 }
 
 void cmd_get_devices(struct cmd_ctx *ctx)

@@ -112,20 +112,16 @@ void cmd_file_info(struct cmd_ctx *ctx)
         return;
     }
     const struct cluster_class *k = cluster_class_by_id(ctx->cluster, found.file.dmid, found.file.classid);
-    if (k == NULL) {
-        cmd_err(ctx, "failure");
-    } else {
-        kv_add_u64(&ctx->reply, "fid", found.file.fid);
-        kv_add(&ctx->reply, "domain", ctx->domain->name);
-        kv_add(&ctx->reply, "class", k->name);
-        kv_add(&ctx->reply, "key", store_bytes_span(&found.file.key));
-        kv_add_u64(&ctx->reply, "length", found.file.length);
-        kv_add_u64(&ctx->reply, "devcount", found.file.devcount);
-        if (k->hashtype != 0)
-            add_checksum(ctx, &found.checksum, "MISSING");
-        if (cmd_arg_is_true(ctx, "devices"))
-            add_devids(ctx, &found.devids);
-    }
+    kv_add_u64(&ctx->reply, "fid", found.file.fid);
+    kv_add(&ctx->reply, "domain", ctx->domain->name);
+    kv_add(&ctx->reply, "class", k != NULL ? k->name : span_of(""));
+    kv_add(&ctx->reply, "key", store_bytes_span(&found.file.key));
+    kv_add_u64(&ctx->reply, "length", found.file.length);
+    kv_add_u64(&ctx->reply, "devcount", found.file.devcount);
+    if (k != NULL && k->hashtype != 0)
+        add_checksum(ctx, &found.checksum, "MISSING");
+    if (cmd_arg_is_true(ctx, "devices"))
+        add_devids(ctx, &found.devids);
     store_found_free(&found);
 }
 

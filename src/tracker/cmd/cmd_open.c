@@ -13,14 +13,14 @@
 
 enum { MAX_DESTS = 3, READY_TIMEOUT_MS = 10 * 1000 };
 
-/* The classes of an upload: 0 is the default one, which must not be named, as in the original. */
+/* The class of an upload; 0 is the default one. */
 static bool find_class(struct cmd_ctx *ctx, uint32_t *classid)
 {
     *classid = 0;
     if (!cmd_arg_is_true(ctx, "class"))
         return true;
     const struct cluster_class *k = cluster_class_by_name(ctx->domain, cmd_arg(ctx, "class"));
-    if (k == NULL || k->classid == 0) {
+    if (k == NULL) {
         cmd_err(ctx, "unreg_class");
         return false;
     }

@@ -25,10 +25,11 @@ enum {
     ROUND_EVERY_MS = 2500,
     PUBLISH_EVERY_MS = 250,
     USAGE_EVERY_S = 15,
-    LOG_EVERY_MS = 60000
+    LOG_EVERY_MS = 60000,
+    UNWANTED_SLEEP_MS = 100
 };
 
-/* Invariant: `config` is under `lock`; all else but `reloaded_mono_ms` belongs to the thread. */
+/* Invariant: `config` is under `lock`; all else but `reloaded_mono_ms` and `wanted` belongs to the thread. */
 struct monitor {
     struct monitor_parts parts;
     pthread_t thread;
@@ -43,6 +44,7 @@ struct monitor {
     bool has_topology, was_down;
     int64_t complained_mono_ms;
     _Atomic int64_t reloaded_mono_ms; /* 0: never */
+    atomic_bool wanted;
 };
 
 static struct monitor_config config_of(struct monitor *m)
@@ -183,8 +185,15 @@ static void *run(void *arg)
     log_set_context(context);
     pthread_setname_np(pthread_self(), "monitor");
     while (!cluster_box_is_stopping(m->parts.box)) {
+        if (!atomic_load(&m->wanted)) {
+            clock_sleep_ms(UNWANTED_SLEEP_MS);
+            next_reload = next_round = clock_mono_ms();
+            continue;
+        }
         int64_t next = next_reload < next_round ? next_reload : next_round, now = clock_mono_ms();
         bool asked = cluster_box_wait_request(m->parts.box, next > now ? next - now : 0, &ticket);
+        if (!atomic_load(&m->wanted))
+            continue;
         now = clock_mono_ms();
         if (asked || now >= next_reload) {
             up = reload(m);
@@ -208,6 +217,7 @@ struct monitor *monitor_start(const struct monitor_parts *parts, const struct mo
     m->parts = *parts;
     m->config = *config;
     m->number = pool_next_number();
+    atomic_store(&m->wanted, true);
     pthread_mutex_init(&m->lock, NULL);
     m->st = store_new_probing(parts->env, STORE_BACKGROUND);
     m->seen = monitor_seen_new();
@@ -244,6 +254,16 @@ void monitor_stop(struct monitor *m)
     store_free(m->st);
     pthread_mutex_destroy(&m->lock);
     free(m);
+}
+
+void monitor_want(struct monitor *m, bool wanted)
+{
+    atomic_store(&m->wanted, wanted);
+}
+
+bool monitor_is_wanted(struct monitor *m)
+{
+    return atomic_load(&m->wanted);
 }
 
 uint32_t monitor_number(struct monitor *m)

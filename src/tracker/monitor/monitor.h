@@ -9,6 +9,7 @@
 #include "tracker/cluster/cluster_box.h"
 #include "tracker/node/node.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct monitor;
@@ -31,6 +32,10 @@ struct monitor *monitor_start(const struct monitor_parts *parts, const struct mo
 void monitor_set_config(struct monitor *m, const struct monitor_config *config);
 /* Ends the threads (cluster_box_stop() must have been called) and frees. NULL is fine. */
 void monitor_stop(struct monitor *m);
+
+/* Whether rounds are wanted (the default): without them nothing is reloaded or checked. Any thread. */
+void monitor_want(struct monitor *m, bool wanted);
+bool monitor_is_wanted(struct monitor *m);
 
 /* The number of its thread, for !jobs. */
 uint32_t monitor_number(struct monitor *m);
