@@ -78,11 +78,13 @@ class Client:
         """Send bytes as they are."""
         self.sock.sendall(to_bytes(data))
 
-    def line(self):
-        """The next line without its CR LF; b"" stands for the end of the stream, checked to be a real end."""
+    def line(self, bare_lf=False):
+        """The next line without its CR LF; None at the end of the stream."""
         raw = self.file.readline()
         if raw == b"":
             return None
+        if bare_lf and not raw.endswith(b"\r\n"):
+            return raw[:-1]
         assert raw.endswith(b"\r\n"), f"line not ended by CR LF: {raw!r}"
         return raw[:-2]
 
@@ -109,12 +111,12 @@ class Client:
             raise TrackerError(answer)
         return answer.args
 
-    def admin(self, line):
-        """Send a ! command and return its lines, decoded, without the closing dot."""
+    def admin(self, line, bare_lf=False):
+        """Send a ! command and return its lines, decoded, without the closing dot. The help alone has bare LFs."""
         self.send(to_bytes(line) + b"\r\n")
         lines = []
         while True:
-            raw = self.line()
+            raw = self.line(bare_lf)
             assert raw is not None, "the tracker closed the connection"
             if raw == b".":
                 return lines
