@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 
-from storednode import StoredNode, StoredTest
+from storednode import StoredNode, StoredTest, is_sanitized
 from waiting import wait_until
 
 
@@ -30,7 +30,8 @@ class FewPlaces(StoredTest):
         busy = []
         for i in range(20):
             connection = self.node.connect()
-            connection.send(f"PUT /dev1/busy{i} HTTP/1.1\r\nContent-Length: 3\r\n\r\n1")
+            connection.send(f"PUT /dev1/busy{i} HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+            self.assertEqual(connection.until(b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n")
             busy.append(connection)
 
         def told():
@@ -38,7 +39,7 @@ class FewPlaces(StoredTest):
             return answer.status == 503 and answer.headers["connection"] == "close"
         wait_until(told, what="a surplus connection is told")
         for connection in busy:
-            connection.send("23")
+            connection.send("123")
             self.assertEqual(connection.answer().status, 201)
             connection.close()
         wait_until(lambda: self.request("GET", "/").status == 200)
@@ -60,7 +61,8 @@ class ManyPlaces(unittest.TestCase):
             for connection in connections:
                 self.assertEqual(connection.answer().status, 200)
             each = (node.memory_kib() - before) / count
-            self.assertLess(each, 24, "KiB a connection")
+            if not is_sanitized():
+                self.assertLess(each, 24, "KiB a connection")
             began = time.monotonic()
             self.assertEqual(node.request("GET", "/dev1/x").status, 200)
             self.assertLess(time.monotonic() - began, 1)
@@ -77,7 +79,8 @@ class Huge(StoredTest):
         cls.size = 1 << 30
 
     def sure(self, what):
-        self.assertLess(self.node.memory_kib() - self.before, 30000, what)
+        if not is_sanitized():
+            self.assertLess(self.node.memory_kib() - self.before, 30000, what)
 
     def test_a_gigabyte(self):
         self.node.request("GET", "/")

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/* A device on a scratch folder: its health, its queue, uploads, shared syncs, digests, litter. */
+#include "mogstored/device.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "mogstored/beneath.h"
+#include "mogstored/digester.h"
+#include "mogstored/dirsync.h"
+#include "mogstored/janitor.h"
+#include "mogstored/upload.h"
+
+static char folder[] = "/tmp/mogtest-XXXXXX";
+static struct docroot root;
+static struct settings settings;
+static struct device *device;
+
+static void set_up(void)
+{
+    struct stat st;
+    log_set_level(LOG_LEVEL_ERR);
+    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(stat(folder, &st), 0);
+    root = (struct docroot){.fd = open(folder, O_PATH | O_DIRECTORY), .st_dev = st.st_dev, .path = folder};
+    ck_assert_int_eq(mkdirat(root.fd, "dev1", 0755), 0);
+    settings_init(&settings);
+    device = device_new(1, &root, &settings, 2, 3600);
+    ck_assert(device_wait_measured(device, 30000));
+}
+
+static void tear_down(void)
+{
+    char command[64];
+    device_stop(device);
+    device_free(device);
+    settings_fini(&settings);
+    close(root.fd);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(test_health)
+{
+    char text[200];
+    ck_assert_int_eq(device_health(device), DEVICE_HEALTHY);
+    device_describe_fault(device, text, sizeof text);
+    ck_assert_str_eq(text, "");
+    device_note_errno(device, ENOENT, "x");
+    ck_assert_int_eq(device_health(device), DEVICE_HEALTHY);
+    device_note_errno(device, EIO, "cannot read");
+    ck_assert_int_eq(device_health(device), DEVICE_UNHEALTHY);
+    device_describe_fault(device, text, sizeof text);
+    ck_assert_ptr_nonnull(strstr(text, "cannot read"));
+    device_clear_fault(device);
+
+    int64_t now = clock_mono_ms();
+    atomic_store(&device->measured_mono_ms, now - DEVICE_MEASURED_LIMIT_MS - 1000);
+    ck_assert_int_eq(device_health(device), DEVICE_UNHEALTHY);
+    device_describe_fault(device, text, sizeof text);
+    ck_assert_ptr_nonnull(strstr(text, "measured"));
+    atomic_store(&device->measured_mono_ms, now);
+    atomic_store(&device->oldest_started_mono_ms, now - DEVICE_JOB_LIMIT_MS - 1000);
+    ck_assert_int_eq(device_health(device), DEVICE_UNHEALTHY);
+    device_describe_fault(device, text, sizeof text);
+    ck_assert_ptr_nonnull(strstr(text, "call takes 31 s"));
+    atomic_store(&device->oldest_started_mono_ms, 0);
+    atomic_store(&device->is_full, true);
+    ck_assert_int_eq(device_health(device), DEVICE_FULL);
+    device_note_errno(device, EROFS, "x");
+    ck_assert_int_eq(device_health(device), DEVICE_READONLY);
+    ck_assert_str_eq(device_health_text(DEVICE_READONLY), "read-only");
+}
+END_TEST
+
+START_TEST(test_late_commits)
+{
+    ck_assert(!device_is_late(device));
+    device_note_commit(device, 1000);
+    device_note_commit(device, INT64_C(7000000));
+    ck_assert(!device_is_late(device)); /* one is no pattern */
+    device_note_commit(device, INT64_C(7000000));
+    ck_assert(device_is_late(device));
+    device->late_commits_mono_ms[1] = clock_mono_ms() - DEVICE_LATE_PAUSE_MS - 1;
+    ck_assert(!device_is_late(device));
+}
+END_TEST
+
+START_TEST(test_account)
+{
+    device->measure = (struct device_measure){.total_kb = 1000, .used_kb = 100, .available_kb = 900};
+    device_account(device, 50);
+    ck_assert_uint_eq(device->measure.used_kb, 150);
+    ck_assert_uint_eq(device->measure.available_kb, 850);
+    device_account(device, -1000);
+    ck_assert_uint_eq(device->measure.used_kb, 1);
+    ck_assert_uint_eq(device->measure.available_kb, 999);
+    device_account(device, 5000);
+    ck_assert_uint_eq(device->measure.used_kb, 1000);
+    ck_assert_uint_eq(device->measure.available_kb, 0);
+}
+END_TEST
+
+START_TEST(test_usage_text)
+{
+    struct buf text = BUF_ZERO;
+    char expected[300];
+    device->measure = (struct device_measure){.total_kb = 1000, .used_kb = 181, .available_kb = 819, .when_unix_s = 77};
+    memcpy(device->measure.source, "/dev/sdb1", sizeof "/dev/sdb1");
+    ck_assert_int_eq(device_format_usage(device, &text), 77);
+    snprintf(expected, sizeof expected,
+             "available: 819\ndevice: /dev/sdb1\ndisk: %s/dev1\ntime: 77\ntotal: 1000\nuse: 19%%\nused: 181\n", folder);
+    ck_assert_str_eq(buf_cstr(&text), expected);
+    buf_fini(&text);
+}
+END_TEST
+
+START_TEST(test_replaced_directory)
+{
+    struct mog_fail f;
+    int fd;
+    ck_assert_int_eq(device_open_root(device, &fd, &f), MOG_OK);
+    close(fd);
+    atomic_store(&device->seen_st_dev, 12345);
+    ck_assert_int_eq(device_open_root(device, &fd, &f), MOG_EIO);
+    ck_assert_int_eq(renameat(root.fd, "dev1", root.fd, "away"), 0);
+    ck_assert_int_eq(device_open_root(device, &fd, &f), MOG_ENOTFOUND);
+    ck_assert(atomic_load(&device->is_missing));
+    ck_assert_int_eq(device_health(device), DEVICE_UNHEALTHY);
+}
+END_TEST
+
+struct held {
+    struct job job;
+    pthread_mutex_t *gate;
+    _Atomic int runs, dones;
+};
+
+static void held_run(struct job *j)
+{
+    struct held *h = (struct held *)j;
+    pthread_mutex_lock(h->gate);
+    pthread_mutex_unlock(h->gate);
+    atomic_fetch_add(&h->runs, 1);
+}
+
+static void held_done(struct job *j, bool has_run)
+{
+    struct held *h = (struct held *)j;
+    ck_assert(has_run == (atomic_load(&h->runs) == 1));
+    atomic_fetch_add(&h->dones, 1);
+}
+
+START_TEST(test_queue)
+{
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    enum { LIMIT = 2 * DEVICE_QUEUE_PER_THREAD, N = LIMIT + 10 };
+    static struct held jobs[N];
+    memset(jobs, 0, sizeof jobs);
+    pthread_mutex_lock(&gate);
+    int taken = 0;
+    for (int i = 0; i < N; i++) {
+        jobs[i].gate = &gate;
+        jobs[i].job.run = held_run;
+        jobs[i].job.done = held_done;
+    }
+    while (taken < N - 1 && device_submit(device, &jobs[taken].job, false))
+        taken++;
+    ck_assert_int_ge(taken, LIMIT);
+    ck_assert_int_le(taken, LIMIT + 2);
+    ck_assert(!device_has_room(device));
+    ck_assert(device_submit(device, &jobs[taken].job, true)); /* what is urgent is always taken */
+    taken++;
+    int64_t until = clock_mono_ms() + 30000;
+    while (atomic_load(&device->oldest_started_mono_ms) == 0 && clock_mono_ms() < until)
+        clock_sleep_ms(1);
+    ck_assert_int_ne(atomic_load(&device->oldest_started_mono_ms), 0);
+    pthread_mutex_unlock(&gate);
+    device_stop(device);
+    for (int i = 0; i < taken; i++)
+        ck_assert_int_eq(atomic_load(&jobs[i].dones), 1);
+    ck_assert_uint_eq(atomic_load(&device->queued), 0);
+    ck_assert_int_eq(atomic_load(&device->oldest_started_mono_ms), 0);
+    ck_assert(!device_submit(device, &jobs[0].job, true));
+    device_free(device);
+    device = device_new(1, &root, &settings, 2, 3600);
+}
+END_TEST
+
+static enum mog_err store(const char *path, const char *text, struct upload *u, struct mog_fail *f)
+{
+    upload_init(u);
+    u->dev = device;
+    u->path = path;
+    u->is_synced = true;
+    enum mog_err e = upload_open(u, f);
+    if (e == MOG_OK)
+        e = upload_write(u, text, strlen(text), f);
+    if (e == MOG_OK)
+        e = upload_commit(u, f);
+    return e;
+}
+
+static void read_file(const char *path, char *out, size_t size)
+{
+    int fd = openat(root.fd, path, O_RDONLY);
+    ssize_t n = fd >= 0 ? read(fd, out, size - 1) : 0;
+    out[n > 0 ? n : 0] = '\0';
+    close(fd);
+}
+
+START_TEST(test_upload)
+{
+    struct upload u;
+    struct mog_fail f;
+    char text[32];
+    ck_assert_int_eq(store("a/b/c", "hello", &u, &f), MOG_OK);
+    read_file("dev1/a/b/c", text, sizeof text);
+    ck_assert_str_eq(text, "hello");
+    ck_assert_int_eq(store("plain", "x", &u, &f), MOG_OK);
+    ck_assert_int_eq(store("a/b", "x", &u, &f), MOG_EEXISTS);
+    ck_assert_int_eq(store("plain/b", "x", &u, &f), MOG_EEXISTS);
+    ck_assert_int_eq(symlinkat("/tmp", root.fd, "dev1/link"), 0);
+    ck_assert_int_eq(store("link", "x", &u, &f), MOG_EPERM);
+    ck_assert_int_eq(store("link/x", "x", &u, &f), MOG_EPERM);
+    ck_assert_int_eq(u.fd, -1);
+    ck_assert_int_eq(u.dirfd, -1);
+
+    upload_init(&u);
+    u.dev = device;
+    u.path = "given/up";
+    ck_assert_int_eq(upload_open(&u, &f), MOG_OK);
+    char temp[128];
+    snprintf(temp, sizeof temp, "dev1/given/%s", u.temp);
+    ck_assert_int_eq(faccessat(root.fd, temp, F_OK, 0), 0);
+    upload_abandon(&u);
+    int64_t until = clock_mono_ms() + 30000;
+    while (faccessat(root.fd, temp, F_OK, 0) == 0 && clock_mono_ms() < until)
+        clock_sleep_ms(1);
+    ck_assert_int_ne(faccessat(root.fd, temp, F_OK, 0), 0);
+    upload_abandon(&u); /* in any state */
+    upload_abort(&u);
+}
+END_TEST
+
+START_TEST(test_temp_names)
+{
+    char a[UPLOAD_TEMP_SIZE], b[UPLOAD_TEMP_SIZE];
+    upload_temp_name(a);
+    upload_temp_name(b);
+    ck_assert_str_ne(a, b);
+    ck_assert(!upload_temp_is_abandoned(a)); /* ours, and we live */
+    ck_assert(upload_temp_is_abandoned(".mogtmp-4194300-0123456789abcdef"));
+    static const char *const others[] = {"x",
+                                         ".mogtmp-",
+                                         ".mogtmp-4194300",
+                                         ".mogtmp-4194300-0123456789abcde",
+                                         ".mogtmp-x-0123456789abcdef",
+                                         ".mogtmp-4194300-0123456789ABCDEF",
+                                         ".mogtmp-4194300-0123456789abcdef0"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        ck_assert_msg(!upload_temp_is_abandoned(others[i]), "%s", others[i]);
+}
+END_TEST
+
+static void *sync_many(void *arg)
+{
+    struct mog_fail f;
+    int fd = openat(root.fd, "dev1", O_RDONLY | O_DIRECTORY);
+    for (int i = 0; i < 50; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "d%d", i);
+        ck_assert_int_eq(dirsync_mkdir(arg, fd, name, true, &f), MOG_OK);
+        ck_assert_int_eq(dirsync_wait(arg, fd, &f), MOG_OK);
+        dirsync_barrier(arg);
+    }
+    close(fd);
+    return NULL;
+}
+
+START_TEST(test_dirsync)
+{
+    struct dirsync *s = dirsync_new();
+    struct mog_fail f;
+    pthread_t threads[8];
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, sync_many, s), 0);
+    for (int i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_int_eq(dirsync_wait(s, root.fd, &f), MOG_EIO); /* O_PATH: cannot be synced */
+    ck_assert_int_ne(f.sys_errno, 0);
+    dirsync_free(s);
+}
+END_TEST
+
+START_TEST(test_beneath)
+{
+    char text[16];
+    int fd = openat(root.fd, "dev1/f", O_WRONLY | O_CREAT, 0644);
+    ck_assert_int_eq(write(fd, "0123456789", 10), 10);
+    close(fd);
+    ck_assert_int_eq(beneath_open(root.fd, "../etc", O_RDONLY, 0), -1);
+    ck_assert_int_eq(errno, EXDEV);
+    ck_assert_int_eq(beneath_open(root.fd, "/etc/passwd", O_RDONLY, 0), -1);
+    ck_assert_int_eq(errno, EXDEV);
+    fd = beneath_open_read(root.fd, "dev1/f");
+    ck_assert_int_ge(fd, 0);
+    ssize_t n = beneath_read_cached(fd, text, 4, 3);
+    if (n >= 0) {
+        ck_assert_int_eq(n, 4);
+        ck_assert_mem_eq(text, "3456", 4);
+        ck_assert_int_eq(beneath_read_cached(fd, text, 4, 10), 0);
+    }
+    ck_assert(beneath_is_cached(fd, 0, 0));
+    close(fd);
+    fd = beneath_open_cached(root.fd, "dev1/f");
+    if (fd >= 0)
+        close(fd);
+    else
+        ck_assert_int_eq(errno, EAGAIN);
+    ck_assert_int_eq(beneath_open_cached(root.fd, "dev1/none"), -1);
+}
+END_TEST
+
+static _Atomic int digests_done;
+
+static void digest_done(struct digest_task *t)
+{
+    (void)t;
+    atomic_fetch_add(&digests_done, 1);
+}
+
+static void digest_of(struct digester *g, struct digest_task *t, const char *path, bool is_background)
+{
+    *t = (struct digest_task){.type = DIGEST_MD5, .dev = device, .is_background = is_background, .done = digest_done};
+    snprintf(t->below, sizeof t->below, "%s", path);
+    int before = atomic_load(&digests_done);
+    digester_submit(g, t);
+    int64_t until = clock_mono_ms() + 30000;
+    while (atomic_load(&digests_done) == before && clock_mono_ms() < until)
+        clock_sleep_ms(1);
+    ck_assert_int_eq(atomic_load(&digests_done), before + 1);
+}
+
+START_TEST(test_digester)
+{
+    static const uint8_t md5_of_hello[] = {0x5d, 0x41, 0x40, 0x2a, 0xbc, 0x4b, 0x2a, 0x76,
+                                           0xb9, 0x71, 0x9d, 0x91, 0x10, 0x17, 0xc5, 0x92};
+    struct digester *g = digester_new();
+    static struct digest_task t;
+    struct upload u;
+    struct mog_fail f;
+    ck_assert_int_eq(store("a/hello", "hello", &u, &f), MOG_OK);
+    for (int i = 0; i < 2; i++) {
+        digest_of(g, &t, "a/hello", i == 1);
+        ck_assert_int_eq(t.outcome, DIGEST_OUTCOME_OK);
+        ck_assert_mem_eq(t.value, md5_of_hello, 16);
+        digest_of(g, &t, "a/none", i == 1);
+        ck_assert_int_eq(t.outcome, DIGEST_OUTCOME_MISSING);
+        digest_of(g, &t, "a", i == 1);
+        ck_assert_int_eq(t.outcome, DIGEST_OUTCOME_MISSING);
+    }
+    digester_stop(g);
+    digest_of(g, &t, "a/hello", true);
+    ck_assert_int_eq(t.outcome, DIGEST_OUTCOME_FAILED);
+    digester_free(g);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("device");
+    TCase *tests = tcase_create("all");
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, test_health);
+    tcase_add_test(tests, test_late_commits);
+    tcase_add_test(tests, test_account);
+    tcase_add_test(tests, test_usage_text);
+    tcase_add_test(tests, test_replaced_directory);
+    tcase_add_test(tests, test_queue);
+    tcase_add_test(tests, test_upload);
+    tcase_add_test(tests, test_temp_names);
+    tcase_add_test(tests, test_dirsync);
+    tcase_add_test(tests, test_beneath);
+    tcase_add_test(tests, test_digester);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
