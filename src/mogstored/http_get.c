@@ -319,6 +319,7 @@ static struct MHD_Response *large_response(struct request *r)
         if (fd >= 0)
             close(fd);
     }
+    (void)posix_fadvise(g->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return MHD_create_response_from_callback(len, HTTP_BLOCK_BYTES, next_piece, r, NULL);
 }
 

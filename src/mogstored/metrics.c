@@ -253,6 +253,7 @@ void metrics_stop(struct metrics *m)
 {
     if (!m)
         return;
+    (void)MHD_quiesce_daemon(m->daemon); /* else it would close the socket, which is the caller's */
     MHD_stop_daemon(m->daemon);
     free(m);
 }

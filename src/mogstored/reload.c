@@ -68,7 +68,7 @@ void reload(struct stored *s)
     struct mog_fail f = {0};
     daemon_notify("RELOADING=1");
     reload_logs(s);
-    enum mog_err e = stored_options_load(&now, s->argc, s->argv, &f);
+    enum mog_err e = stored_options_load(&now, s->argc, s->argv, s->folder, &f);
     if (e == MOG_OK)
         e = reload_apply_settings(s, &now, &f);
     if (e == MOG_OK) {

@@ -118,7 +118,7 @@ void sockets_close_rest(struct sockets *s)
         close(s->fds[--s->n]);
 }
 
-enum mog_err sockets_hand_over(char **argv, const int *fds, size_t n, int *pid, struct mog_fail *f)
+enum mog_err sockets_hand_over(char **argv, const char *folder, const int *fds, size_t n, int *pid, struct mog_fail *f)
 {
     struct buf list = BUF_ZERO;
     for (size_t i = 0; i < n; i++)
@@ -133,7 +133,8 @@ enum mog_err sockets_hand_over(char **argv, const int *fds, size_t n, int *pid, 
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
         for (size_t i = 0; i < n; i++)
             (void)fcntl(fds[i], F_SETFD, 0);
-        (void)execvp(argv[0], argv);
+        if (chdir(folder) == 0)
+            (void)execvp(argv[0], argv);
         _exit(127);
     }
     (void)unsetenv("MOGSTORED_FD");

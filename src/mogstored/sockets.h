@@ -32,8 +32,10 @@ MOG_MUSTCHECK enum mog_err sockets_listen(struct sockets *s, const char *what, c
 void sockets_close_rest(struct sockets *s);
 
 /*
- * Start `argv` anew with the descriptors `fds` (each >= 0) open and named in MOGSTORED_FD. `*pid` is the child.
+ * Start `argv` anew, in `folder`, with the descriptors `fds` (each >= 0) open and named in MOGSTORED_FD. `*pid` is the
+ * child.
  */
-MOG_MUSTCHECK enum mog_err sockets_hand_over(char **argv, const int *fds, size_t n, int *pid, struct mog_fail *f);
+MOG_MUSTCHECK enum mog_err sockets_hand_over(char **argv, const char *folder, const int *fds, size_t n, int *pid,
+                                             struct mog_fail *f);
 
 #endif

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
@@ -19,7 +18,6 @@
 #include "common/clock.h"
 #include "common/daemon.h"
 #include "common/log.h"
-#include "common/mem.h"
 #include "common/num.h"
 #include "mogstored/access_log.h"
 #include "mogstored/devices.h"
@@ -35,17 +33,6 @@ enum {
     STOP_LIMIT_MS = 3000,     /* a hung disk must not keep us from ending */
 };
 
-/* Relative paths would change their meaning with the folder. */
-static void make_absolute(char **path)
-{
-    char cwd[PATH_MAX];
-    if (!*path || (*path)[0] == '/' || (*path)[0] == '\0' || !getcwd(cwd, sizeof cwd))
-        return;
-    char *absolute = mem_printf("%s/%s", cwd, *path);
-    free(*path);
-    *path = absolute;
-}
-
 enum mog_err stored_load(struct stored *s, int argc, char **argv, bool *is_done, struct mog_fail *f)
 {
     *s = (struct stored){.argc = argc, .argv = argv};
@@ -53,7 +40,8 @@ enum mog_err stored_load(struct stored *s, int argc, char **argv, bool *is_done,
         s->fds[i] = -1;
     settings_init(&s->settings);
     (void)!log_open("mogstored", LOG_SINK_STDERR, NULL, NULL);
-    enum mog_err e = stored_options_load(&s->opts, argc, argv, f);
+    s->folder = getcwd(s->folder_buffer, sizeof s->folder_buffer) ? s->folder_buffer : "/";
+    enum mog_err e = stored_options_load(&s->opts, argc, argv, s->folder, f);
     if (e != MOG_OK)
         return e;
     *is_done = s->opts.help || s->opts.version;
@@ -65,10 +53,6 @@ enum mog_err stored_load(struct stored *s, int argc, char **argv, bool *is_done,
     }
     if (*is_done)
         return MOG_OK;
-    make_absolute(&s->opts.docroot);
-    make_absolute(&s->opts.pidfile);
-    make_absolute(&s->opts.access_log);
-    make_absolute(&s->opts.config);
     return reload_apply_settings(s, &s->opts, f);
 }
 
@@ -140,6 +124,12 @@ static void limit_connections(struct stored *s)
     s->opts.maxconns = (int64_t)fits;
 }
 
+/* All that is left to do for a process whose parent is in the background already. */
+static enum mog_err leave_folder(struct mog_fail *f)
+{
+    return chdir("/") == 0 ? MOG_OK : fail_sys(f, MOG_EIO, errno, "cannot change to /");
+}
+
 enum mog_err stored_enter(struct stored *s, struct mog_fail *f)
 {
     const struct stored_options *o = &s->opts;
@@ -148,8 +138,8 @@ enum mog_err stored_enter(struct stored *s, struct mog_fail *f)
     (void)umask(022);
     if (o->pidfile)
         e = check_pidfile(o->pidfile, f);
-    if (e == MOG_OK && o->daemonize && !upgrade_is_successor())
-        e = daemon_detach(f);
+    if (e == MOG_OK && o->daemonize)
+        e = upgrade_is_successor() ? leave_folder(f) : daemon_detach(f);
     if (e == MOG_OK && o->pidfile) {
         e = daemon_pidfile_write(o->pidfile, f);
         s->has_pidfile = e == MOG_OK;
@@ -230,7 +220,7 @@ enum mog_err stored_start(struct stored *s, struct mog_fail *f)
         e = metrics_serve(s->fds[STORED_METRICS], s->devices, s->http, &s->metrics, f);
     if (e != MOG_OK)
         return e;
-    if (o->daemonize && !upgrade_is_successor())
+    if (o->daemonize)
         (void)!log_open("mogstored", LOG_SINK_SYSLOG, NULL, NULL);
     daemon_ready();
     if (!o->daemonize) {

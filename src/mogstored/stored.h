@@ -8,6 +8,7 @@
 #include "mogstored/sockets.h"
 #include "mogstored/stored_options.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,8 @@ enum stored_socket { STORED_HTTP, STORED_SIDE, STORED_HTTP_GET, STORED_METRICS, 
 struct stored {
     int argc;
     char **argv;
+    const char *folder; /* that we were started in: relative paths are meant from there */
+    char folder_buffer[PATH_MAX];
     struct stored_options opts;
     struct settings settings;
     struct sockets inherited;

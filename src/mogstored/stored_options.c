@@ -160,13 +160,28 @@ static enum mog_err check_server(struct stored_options *o, struct mog_fail *f)
                     o->server);
 }
 
-enum mog_err stored_options_load(struct stored_options *o, int argc, char **argv, struct mog_fail *f)
+/* They would change their meaning with the folder. */
+static void make_absolute(char **path, const char *folder)
+{
+    if (!*path || (*path)[0] == '/' || (*path)[0] == '\0')
+        return;
+    char *absolute = mem_printf("%s/%s", folder, *path);
+    free(*path);
+    *path = absolute;
+}
+
+enum mog_err stored_options_load(struct stored_options *o, int argc, char **argv, const char *folder,
+                                 struct mog_fail *f)
 {
     bool seen[ROWS] = {false};
     set_defaults(o);
     enum mog_err e = opt_parse_argv(&stored_options_spec, argc, argv, o, seen, NULL, f);
+    make_absolute(&o->config, folder);
     if (e == MOG_OK && !o->help && !o->version)
         e = load_file(o, argc, argv, seen, f);
+    make_absolute(&o->docroot, folder);
+    make_absolute(&o->pidfile, folder);
+    make_absolute(&o->access_log, folder);
     if (e == MOG_OK)
         e = check_server(o, f);
     return e;

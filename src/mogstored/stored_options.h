@@ -23,9 +23,11 @@ extern const struct opt_spec stored_options_spec;
 /*
  * Defaults, then the command line, then the configuration file, which wins (as in the original; a change of what the
  * command line said is logged). MOG_EUSAGE for the command line; MOG_EIO, MOG_ESYNTAX, MOG_EINVAL, MOG_ERANGE for the
- * file; the text in `f` is complete. `o` must be finished with stored_options_fini in any case.
+ * file; the text in `f` is complete. Relative paths become absolute, as seen from `folder`. `o` must be finished with
+ * stored_options_fini in any case.
  */
-MOG_MUSTCHECK enum mog_err stored_options_load(struct stored_options *o, int argc, char **argv, struct mog_fail *f);
+MOG_MUSTCHECK enum mog_err stored_options_load(struct stored_options *o, int argc, char **argv, const char *folder,
+                                               struct mog_fail *f);
 
 void stored_options_fini(struct stored_options *o);
 

@@ -62,7 +62,7 @@ void upgrade_start(struct stored *s)
     move_pidfile(s, false);
     bool was_successor = upgrade_is_successor();
     (void)setenv(SUCCESSOR_VARIABLE, "1", 1);
-    enum mog_err e = sockets_hand_over(s->argv, fds, n, &s->successor, &f);
+    enum mog_err e = sockets_hand_over(s->argv, s->folder, fds, n, &s->successor, &f);
     if (!was_successor)
         (void)unsetenv(SUCCESSOR_VARIABLE);
     if (e != MOG_OK) {

@@ -17,7 +17,7 @@ static enum mog_err load(struct stored_options *o, const char *const *args, stru
     int argc = 2;
     for (; args && *args; args++)
         argv[argc++] = (char *)*args;
-    return stored_options_load(o, argc, argv, f);
+    return stored_options_load(o, argc, argv, "/start", f);
 }
 
 START_TEST(test_defaults)
@@ -53,11 +53,12 @@ START_TEST(test_differences)
     struct mog_fail f;
     ck_assert_int_eq(load(&a, NULL, &f), MOG_OK);
     ck_assert_int_eq(load(&b,
-                          (const char *const[]){"--nofsync", "--maxconns=5", "-docroot", "/x", "--allow=10.0.0.0/8",
+                          (const char *const[]){"--nofsync", "--maxconns=5", "-docroot", "x", "--allow=10.0.0.0/8",
                                                 "--allow=::/0", "-d", NULL},
                           &f),
                      MOG_OK);
     ck_assert_uint_eq(b.allow.n, 2);
+    ck_assert_str_eq(b.docroot, "/start/x");
     for (size_t i = 0; i < stored_options_spec.n_rows; i++) {
         const struct opt_row *row = &stored_options_spec.rows[i];
         static const char *const changed[] = {"fsync", "maxconns", "docroot", "allow", "daemonize"};
@@ -148,7 +149,7 @@ START_TEST(test_sample)
         struct mog_fail f = {0};
         char *argv[] = {(char *)"mogstored", option};
         write_config(path, &text, with_examples);
-        ck_assert_msg(stored_options_load(&sample, 2, argv, &f) == MOG_OK, "%s", f.text);
+        ck_assert_msg(stored_options_load(&sample, 2, argv, "/", &f) == MOG_OK, "%s", f.text);
         ck_assert_int_eq(load(&defaults, NULL, &f), MOG_OK);
         for (size_t i = 0; i < stored_options_spec.n_rows; i++) {
             const struct opt_row *row = &stored_options_spec.rows[i];

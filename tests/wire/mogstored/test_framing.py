@@ -34,7 +34,7 @@ class Framing(StoredTest):
             put + "Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n": 400,
             put + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n": (400, 413),
             "GET / HTTP/2.0\r\n\r\n": 505, "GET / HTTP/0.9\r\n\r\n": (400, 505),
-            "GET / HTTP/1.1\r\nA b: c\r\n\r\n": 400,
+            "GET / HTTP/1.1\r\nA b: c\r\n\r\n": 400, "GET / HTTP/1.1\r\nA : c\r\n\r\n": 400,
             "GET / HTTP/1.1\r\nX: " + "y" * 200000 + "\r\n\r\n": 431,
             "GET / HTTP/1.1\r\n" + "".join(f"h{i}: v\r\n" for i in range(5000)) + "\r\n": 431,
             "GET /dev1/" + "x" * 200000 + " HTTP/1.1\r\n\r\n": (400, 414),

@@ -287,6 +287,34 @@ class Background(unittest.TestCase):
         os.kill(new, signal.SIGTERM)
         wait_until(lambda: self.gone(new))
 
+    def test_relative_paths(self):
+        """They are meant from the folder of the start, also after it was left."""
+        config = os.path.join(self.node.folder, "relative.conf")
+        with open(config, "w") as f:
+            f.writelines(f"{key} = {value}\n" for key, value in
+                         {**self.node.options, "docroot": "docroot", "pidfile": "pid"}.items())
+        env = {**self.node.env, "PATH": os.environ["PATH"]}
+        done = subprocess.run([program("mogstored"), "-d", "--config=relative.conf"], cwd=self.node.folder, env=env,
+                              timeout=30)
+        self.assertEqual(done.returncode, 0)
+        pid = self.pid()
+        self.assertEqual(os.readlink(f"/proc/{pid}/cwd"), "/")
+        self.assertEqual(self.node.request("PUT", "/dev1/x", body=b"x").status, 201)
+        with open(config, "a") as f:
+            f.write("put_status = 200\n")
+        os.kill(pid, signal.SIGHUP)
+        wait_until(lambda: self.node.request("PUT", "/dev1/x", body=b"x").status == 200, what="the file is read again")
+        os.kill(pid, signal.SIGUSR2)
+        wait_until(lambda: os.path.exists(self.pidfile + ".oldbin") and os.path.exists(self.pidfile) and
+                   self.pid() != pid, what="the new process serves")
+        new = self.pid()
+        wait_until(lambda: os.readlink(f"/proc/{new}/cwd") == "/" and len(os.listdir(f"/proc/{new}/task")) > 10)
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: self.gone(pid))
+        self.assertEqual(self.node.request("PUT", "/dev1/x", body=b"x").status, 200)
+        os.kill(new, signal.SIGTERM)
+        wait_until(lambda: self.gone(new))
+
     def test_inherited_sockets(self):
         with socket.socket() as http, socket.socket() as plain:
             http.bind((self.node.address, self.node.port))
