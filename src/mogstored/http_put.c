@@ -239,7 +239,11 @@ enum MHD_Result put_body(struct request *r, const char *data, size_t *size)
     p->received += n;
     *size -= n;
     http_conn_enter(r->conn, HTTP_PHASE_BODY);
-    if (*size > 0 || (p->used == p->cap && p->used == HTTP_BUFFER_BYTES)) {
+    /*
+     * Only with bytes left over: when a chunk was taken whole and another one is in its buffer, libmicrohttpd calls
+     * again at once, although the connection is suspended.
+     */
+    if (*size > 0) {
         if (!request_run(r, write_work, written, p->is_open)) {
             p->used = 0;
             return request_continue(r, data + n, size);
