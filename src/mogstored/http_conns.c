@@ -170,23 +170,33 @@ static void hang_up_ended(struct http_conns *c, int64_t now)
 void http_conns_sweep(struct http_conns *c)
 {
     int64_t now = clock_mono_ms();
+    size_t slow = 0;
+    char peer[HTTP_PEER_SIZE] = "";
     pthread_mutex_lock(&c->lock);
     for (struct http_conn *conn = c->first; conn; conn = conn->next) {
         int64_t limit = limit_of(c, (enum http_phase)atomic_load(&conn->phase));
         if (!conn->is_hung_up && now - atomic_load(&conn->since_mono_ms) > limit) {
-            log_info("http: closing the connection of %s, which is too slow", conn->peer);
             hang_up(c, conn);
+            memcpy(peer, conn->peer, sizeof peer);
+            slow++;
         }
     }
     hang_up_ended(c, now);
     pthread_mutex_unlock(&c->lock);
+    /* Not under the lock: a log may be slow. */
+    if (slow > 0)
+        log_info("http: closed %zu connections that were too slow, one of them from %s", slow, peer);
 }
 
 void http_conns_close_idle(struct http_conns *c)
 {
+    /* The first bytes of a request may be on the way. */
+    int64_t since = clock_mono_ms() - HTTP_FRESH_MS;
     pthread_mutex_lock(&c->lock);
     for (struct http_conn *conn = c->first; conn; conn = conn->next) {
-        if (atomic_load(&conn->phase) == HTTP_PHASE_IDLE)
+        int unread = 0;
+        if (atomic_load(&conn->phase) == HTTP_PHASE_IDLE && atomic_load(&conn->since_mono_ms) <= since &&
+            ioctl(conn->fd, FIONREAD, &unread) == 0 && unread == 0)
             hang_up(c, conn);
     }
     pthread_mutex_unlock(&c->lock);

@@ -57,7 +57,7 @@ void http_conn_enter(struct http_conn *conn, enum http_phase phase);
  * whose other end has gone. To be called every second.
  */
 void http_conns_sweep(struct http_conns *c);
-/* Hang up all that are idle. */
+/* Hang up all that are idle; those that have just become so are left for the next call. */
 void http_conns_close_idle(struct http_conns *c);
 
 size_t http_conns_count(struct http_conns *c);

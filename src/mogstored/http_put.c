@@ -9,8 +9,8 @@
 #include <strings.h>
 
 #include "common/digest.h"
-#include "common/log.h"
 #include "common/mem.h"
+#include "mogstored/janitor.h"
 #include "mogstored/settings.h"
 
 enum { FIRST_BUFFER_BYTES = 16 << 10 };
@@ -175,7 +175,8 @@ static void answer_failure(struct request *r)
         break;
     }
     if (r->put.result != MOG_EDIGEST && r->put.result != MOG_ENOTFOUND)
-        log_warn("put: %s from %s failed: %s", r->target, r->conn->peer, r->fail.text);
+        janitor_warn(r->dev->janitor, "put: PUT /%s/%s failed from %s: %s", r->dev->name, r->path.below, r->conn->peer,
+                     r->fail.text);
 }
 
 static enum MHD_Result opened(struct request *r, const char *data, size_t *size)
@@ -296,8 +297,8 @@ void put_fini(struct request *r, bool is_broken_off)
     struct request_put *p = &r->put;
     free(p->buffer);
     p->buffer = NULL;
-    if (is_broken_off && r->answer.status == 499 && r->method && r->method->body)
-        log_warn("put: PUT %s failed from %s after %" PRIu64 " bytes: premature end", r->target, r->conn->peer,
-                 p->received);
+    if (is_broken_off && r->answer.status == 499 && r->dev && r->method && r->method->body)
+        janitor_warn(r->dev->janitor, "put: PUT /%s/%s failed from %s after %" PRIu64 " bytes: premature end",
+                     r->dev->name, r->path.below, r->conn->peer, p->received);
     upload_abandon(&p->upload);
 }

@@ -3,6 +3,7 @@
 #include "mogstored/janitor.h"
 
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,16 +11,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/buf.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "mogstored/device.h"
 #include "mogstored/usage.h"
 
-enum { FAULTY_ROUND_MS = 2000, NAME_SIZE = 64 };
+enum { FAULTY_ROUND_MS = 2000, NAME_SIZE = 64, WARNINGS_MAX = 100 };
 
 struct leftover {
     struct leftover *next;
+    char *warning; /* NULL: none; owned */
     int fd, dirfd;
     char name[NAME_SIZE];
 };
@@ -33,6 +36,7 @@ struct janitor {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct leftover *first;
+    unsigned warnings; /* among them */
     bool is_kicked, is_stopping, has_ended;
 };
 
@@ -40,6 +44,9 @@ static void clear_away(struct leftover *l)
 {
     while (l) {
         struct leftover *next = l->next;
+        if (l->warning)
+            log_warn("%s", l->warning);
+        free(l->warning);
         if (l->name[0] != '\0')
             (void)unlinkat(l->dirfd, l->name, 0);
         if (l->fd >= 0)
@@ -67,6 +74,7 @@ static bool wait_for_work(struct janitor *j, int64_t round_mono_ms, struct lefto
     *is_kicked = j->is_kicked;
     bool goes_on = *work || !j->is_stopping;
     j->first = NULL;
+    j->warnings = 0;
     j->is_kicked = false;
     pthread_mutex_unlock(&j->lock);
     return goes_on;
@@ -150,20 +158,44 @@ void janitor_kick(struct janitor *j)
     pthread_mutex_unlock(&j->lock);
 }
 
+/* Takes `l`. */
+static void give(struct janitor *j, struct leftover *l)
+{
+    pthread_mutex_lock(&j->lock);
+    bool has_ended = j->has_ended, is_too_much = l->warning && j->warnings >= WARNINGS_MAX;
+    if (!has_ended && !is_too_much) {
+        l->next = j->first;
+        j->first = l;
+        j->warnings += l->warning != NULL;
+        pthread_cond_signal(&j->wake);
+    }
+    pthread_mutex_unlock(&j->lock);
+    if (has_ended) {
+        clear_away(l);
+    } else if (is_too_much) {
+        free(l->warning);
+        free(l);
+    }
+}
+
 void janitor_give(struct janitor *j, int fd, int dirfd, const char *name)
 {
     struct leftover *l = mem_calloc(1, sizeof *l);
     l->fd = fd;
     l->dirfd = dirfd;
     snprintf(l->name, sizeof l->name, "%s", name);
-    pthread_mutex_lock(&j->lock);
-    bool has_ended = j->has_ended;
-    if (!has_ended) {
-        l->next = j->first;
-        j->first = l;
-        pthread_cond_signal(&j->wake);
-    }
-    pthread_mutex_unlock(&j->lock);
-    if (has_ended)
-        clear_away(l);
+    give(j, l);
+}
+
+void janitor_warn(struct janitor *j, const char *fmt, ...)
+{
+    struct leftover *l = mem_calloc(1, sizeof *l);
+    struct buf text = BUF_ZERO;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    l->fd = l->dirfd = -1;
+    l->warning = buf_take(&text);
+    give(j, l);
 }

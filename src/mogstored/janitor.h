@@ -3,6 +3,8 @@
 #ifndef MOG_MOGSTORED_JANITOR_H
 #define MOG_MOGSTORED_JANITOR_H
 
+#include "common/err.h"
+
 struct device;
 struct janitor;
 
@@ -12,6 +14,12 @@ struct janitor *janitor_new(struct device *d, unsigned round_s);
 /* Clear away what is still there and end the thread. From then on janitor_give does its work at once, and may block. */
 void janitor_stop(struct janitor *j);
 void janitor_free(struct janitor *j); /* after janitor_stop */
+
+/*
+ * Log a warning on the janitor's thread, for callers that must not wait for a log. Dropped when many wait already: who
+ * fails by the thousand is heard all the same. Any thread; formatted text.
+ */
+void janitor_warn(struct janitor *j, const char *fmt, ...) MOG_PRINTF(2, 3);
 
 /* Measure soon. Any thread. */
 void janitor_kick(struct janitor *j);

@@ -45,6 +45,7 @@ static void client_close(struct side_client *c)
         c->next->prev = c->prev;
     bufferevent_free(c->io);
     free(c);
+    s->clients--;
 }
 
 /* Cut the next line off the input into `line` (freed by the caller). NULL: none is complete. */
@@ -118,7 +119,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     int on = 1;
     (void)listener;
     (void)len;
-    if (!settings_is_allowed(s->opts.settings, sa)) {
+    if (s->clients >= SIDE_CLIENTS_MAX || !settings_is_allowed(s->opts.settings, sa)) {
         close(fd);
         return;
     }
@@ -136,6 +137,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     if (c->next)
         c->next->prev = c;
     s->first = c;
+    s->clients++;
     bufferevent_setcb(c->io, on_read, on_written, on_event, c);
     bufferevent_setwatermark(c->io, EV_READ, 0, SIDE_READ_MAX);
     (void)bufferevent_enable(c->io, EV_READ | EV_WRITE);

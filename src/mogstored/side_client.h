@@ -20,6 +20,7 @@
 
 enum {
     SIDE_LINE_MAX = 4096,     /* bytes of a command */
+    SIDE_CLIENTS_MAX = 500,   /* connections at a time; more are closed at once */
     SIDE_READ_MAX = 8192,     /* commands that are read ahead of their turn */
     SIDE_OUTPUT_MAX = 65536,  /* answers that a client has not taken; no command of it is looked at above */
     SIDE_EOF_GRACE_MS = 5000, /* for the answer to a client that has closed its side */
@@ -62,6 +63,7 @@ struct side {
     struct event *tick, *mail, *halt;
     int mail_fd, halt_fd; /* eventfds */
     struct side_client *first;
+    size_t clients;
     struct iostat *iostat;
     struct digester *digester;
     int64_t started_unix_s;

@@ -82,11 +82,14 @@ class Connection:
         return data
 
     def exactly(self, count):
-        while len(self.buffer) < count:
-            if not self.fill():
-                raise EOFError(f"closed after {len(self.buffer)} of {count} bytes")
-        data, self.buffer = self.buffer[:count], self.buffer[count:]
-        return data
+        data = bytearray(self.buffer[:count])
+        self.buffer = self.buffer[count:]
+        while len(data) < count:
+            piece = self.sock.recv(min(count - len(data), 1 << 20))
+            if not piece:
+                raise EOFError(f"closed after {len(data)} of {count} bytes")
+            data += piece
+        return bytes(data)
 
     def line(self):
         return self.until(b"\n").decode("latin-1")

@@ -127,15 +127,19 @@ END_TEST
 
 START_TEST(test_close_idle)
 {
-    struct http_conns *c = http_conns_new(3, 60000);
-    struct pair p[2];
-    open_pair(&p[0], c);
-    open_pair(&p[1], c);
-    http_conn_enter(p[1].conn, HTTP_PHASE_BODY);
+    struct http_conns *c = http_conns_new(9, 60000);
+    struct pair p[4];
+    for (int i = 0; i < 4; i++) {
+        open_pair(&p[i], c);
+        age(&p[i], HTTP_PHASE_IDLE, 1000);
+    }
+    age(&p[1], HTTP_PHASE_BODY, 1000);
+    age(&p[2], HTTP_PHASE_IDLE, 0);
+    ck_assert_int_eq(write(p[3].theirs, "G", 1), 1);
     http_conns_close_idle(c);
-    ck_assert(is_hung_up(&p[0]) && !is_hung_up(&p[1]));
-    close_pair(&p[0], c);
-    close_pair(&p[1], c);
+    ck_assert(is_hung_up(&p[0]) && !is_hung_up(&p[1]) && !is_hung_up(&p[2]) && !is_hung_up(&p[3]));
+    for (int i = 0; i < 4; i++)
+        close_pair(&p[i], c);
     http_conns_free(c);
 }
 END_TEST

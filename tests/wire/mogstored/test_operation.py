@@ -106,6 +106,15 @@ class Mounts(unittest.TestCase):
                         self.assertEqual(connection.request("PUT", target, headers, body).status, 507)
                 except ConnectionError:
                     pass  # the answer came while we were still sending
+            with open(node.path("/dev2/filler"), "wb", buffering=0) as f, self.assertRaises(OSError):
+                while True:
+                    f.write(bytes(4096))
+            before = int(fields(node.read("/dev2/usage").decode().strip())["time"])
+            wait_until(lambda: int(fields(node.read("/dev2/usage").decode().strip())["time"]) > before,
+                       what="the usage file of a full disk is written")
+            self.assertEqual(int(fields(node.request("GET", "/dev2/usage").body.decode())["available"]), 0)
+            self.assertEqual(node.request("GET", "/dev2/x").body, b"keep")
+            os.remove(node.path("/dev2/filler"))
             self.assertEqual(node.request("DELETE", "/dev2/part").status, 204)
             self.assertEqual(node.request("GET", "/dev2/x").body, b"keep")
             wait_until(lambda: not node.temporaries())

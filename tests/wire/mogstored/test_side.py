@@ -165,6 +165,21 @@ class Side(StoredTest):
             for line in lines:
                 self.assertRegex(line, r"^\d+\t(\d+\.\d\d|-)$")
 
+    def test_too_many_clients(self):
+        sides = [self.node.side() for _ in range(520)]
+        self.assertTrue(sides[-1].ended())
+        self.assertEqual(sides[0].say(f"size {self.target}"), f"{self.target} 5")
+        for side in sides:
+            side.close()
+
+        def again():
+            try:
+                with self.node.side() as side:
+                    return side.say(f"size {self.target}")
+            except EOFError:
+                return False
+        wait_until(again, what="there is room again")
+
     def test_http_on_the_side_channel(self):
         self.assertEqual(self.side.say("GET / HTTP/1.0"), "ERROR: unknown command: GET")
 
@@ -191,9 +206,10 @@ class Stopping(unittest.TestCase):
                 idle.request("GET", "/")
                 get.send("GET /dev1/big HTTP/1.1\r\n\r\n")
                 head = get.until(b"\r\n\r\n")
-                put.send("PUT /dev1/late HTTP/1.1\r\nContent-Length: 4\r\n\r\nla")
-                self.assertEqual(node.request("GET", "/").status, 200)
-                self.assertEqual(side.say("shutdown graceful 20"), "")
+                put.send("PUT /dev1/late HTTP/1.1\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+                put.until(b"\r\n\r\n")
+                put.send("la")
+                self.assertEqual(side.say("shutdown graceful 100"), "")
                 self.assertTrue(idle.ended())
 
                 def refused():
