@@ -135,11 +135,24 @@ class Client:
         return dict(line.split(" ", 1) for line in self.admin("!stats"))
 
     def upload(self, domain, key, data, class_=None, **more):
-        """create_open, PUT to its first path, create_close. Returns the answer of create_open, plain names added."""
+        """create_open, PUT to the first path that takes it, create_close.
+
+        Returns the answer of create_open, with "devid" and "path" of the place that was used.
+        """
         opened = self.request("create_open", domain=domain, key=key, multi_dest=1, fid=0, **{"class": class_})
-        opened["devid"], opened["path"] = opened["devid_1"], opened["path_1"]
-        status, _, body = http("PUT", opened["path"], data)
-        assert 200 <= status < 300, f"PUT {opened['path']} answered {status} {body!r}"
+        problems = []
+        for i in range(1, int(opened["dev_count"]) + 1):
+            opened["devid"], opened["path"] = opened[f"devid_{i}"], opened[f"path_{i}"]
+            try:
+                status, _, body = http("PUT", opened["path"], data)
+            except OSError as e:
+                problems.append(f"PUT {opened['path']}: {e}")
+                continue
+            if 200 <= status < 300:
+                break
+            problems.append(f"PUT {opened['path']} answered {status} {body!r}")
+        else:
+            raise AssertionError("; ".join(problems))
         self.request("create_close", domain=domain, key=key, fid=opened["fid"], devid=opened["devid"],
                      path=opened["path"], size=len(data), **more)
         return opened
