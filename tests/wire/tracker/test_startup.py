@@ -193,6 +193,43 @@ class ConfigFile(Base):
         tracker.stop()
 
 
+class Reload(Base):
+    def test_hup(self):
+        log = self.path("own.log")
+        tracker = self.tracker({"query_jobs": 2, "log_file": log}).start()
+        with tracker.client() as c:
+            wait_until(lambda: c.jobs()["queryworker"]["count"] == 2)
+            tracker.options.update(query_jobs=5, replicate_jobs=3, conf_port=7777)
+            tracker.write_config()
+            os.rename(log, log + ".1")
+            os.kill(tracker.pid, signal.SIGHUP)
+            wait_until(lambda: c.jobs()["queryworker"]["count"] == 5 and c.jobs()["replicate"]["count"] == 3)
+            self.assertEqual(c.ask("noop").raw, b"OK ")
+            with open(log + ".1") as f:
+                self.assertRegex(f.read(), "conf_port has changed, which takes effect only after a restart")
+            wait_until(lambda: os.path.exists(log), what="the log file is opened anew")
+            with open(tracker.config, "a") as f:
+                f.write("malformed\n")
+            os.kill(tracker.pid, signal.SIGHUP)
+
+            def complained():
+                with open(log) as f:
+                    return "Malformed config file" in f.read()
+            wait_until(complained, what="it says that the file is malformed")
+            self.assertEqual(c.jobs()["queryworker"]["count"], 5)
+        tracker.stop()
+
+    def test_check_help_version(self):
+        good = self.path("good.conf", f"query_jobs = 3\nstate_dir = {self.state}\n")
+        bad = self.path("bad.conf", "query_jobs = many\n")
+        self.assertEqual(run("mogilefsd", "--check-config", f"--config={good}").stderr, b"")
+        done = run("mogilefsd", "--check-config", f"--config={bad}", check=1)
+        self.assertIn(b"query_jobs", done.stderr)
+        self.assertEqual(os.listdir(self.state), [], "checking makes nothing")
+        self.assertIn(b"--listen=", run("mogilefsd", "--help").stdout)
+        self.assertRegex(run("mogilefsd", "--version").stdout, rb"\d+\.\d+\.\d+")
+
+
 class Refusals(Base):
     def setUp(self):
         super().setUp()
