@@ -227,11 +227,11 @@ struct device **devices_list(struct devices *ds, size_t *n)
     struct known *k, *tmp;
     size_t i = 0;
     pthread_rwlock_rdlock(&ds->lock);
-    struct device **list = mem_calloc(HASH_COUNT(ds->known) + 1, sizeof *list);
+    struct device **list = mem_calloc(HASH_COUNT(ds->known) + 1, sizeof(struct device *));
     HASH_ITER(hh, ds->known, k, tmp)
     list[i++] = k->device;
     pthread_rwlock_unlock(&ds->lock);
-    qsort(list, i, sizeof *list, by_id);
+    qsort(list, i, sizeof(struct device *), by_id);
     *n = i;
     return list;
 }
@@ -282,14 +282,15 @@ void devices_stop(struct devices *ds)
 
 void devices_free(struct devices *ds)
 {
-    struct known *k, *tmp;
     if (!ds)
         return;
-    HASH_ITER(hh, ds->known, k, tmp)
-    {
-        HASH_DEL(ds->known, k);
+    struct known *k = ds->known;
+    HASH_CLEAR(hh, ds->known);
+    while (k) {
+        struct known *next = k->hh.next;
         device_free(k->device);
         free(k);
+        k = next;
     }
     close(ds->root.fd);
     free(ds->path);

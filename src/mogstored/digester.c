@@ -146,11 +146,9 @@ static void job_run(struct job *j)
 static void job_done(struct job *j, bool has_run)
 {
     struct digest_task *t = (struct digest_task *)((char *)j - offsetof(struct digest_task, job));
-    if (!has_run)
-        finish(t, DIGEST_OUTCOME_FAILED);
-    else if (!t->digest)
+    if (has_run && !t->digest)
         finish(t, t->outcome);
-    else if (!device_submit(t->dev, &t->job, true))
+    else if (!has_run || !device_submit(t->dev, &t->job, true))
         finish(t, DIGEST_OUTCOME_FAILED);
 }
 

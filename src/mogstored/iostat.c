@@ -36,13 +36,14 @@ struct iostat *iostat_new(void)
 
 void iostat_free(struct iostat *s)
 {
-    struct disk *d, *tmp;
     if (!s)
         return;
-    HASH_ITER(hh, s->disks, d, tmp)
-    {
-        HASH_DEL(s->disks, d);
+    struct disk *d = s->disks;
+    HASH_CLEAR(hh, s->disks);
+    while (d) {
+        struct disk *next = d->hh.next;
         free(d);
+        d = next;
     }
     free(s);
 }

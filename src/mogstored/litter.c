@@ -14,13 +14,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "mogstored/device.h"
 #include "mogstored/dpath.h"
 #include "mogstored/upload.h"
 
-enum { DEPTH_MAX = 32, FIRST_WAIT_MS = 60000, IOPRIO_IDLE = 3 << 13, IOPRIO_WHO_THREAD = 1 };
+enum { DEPTH_MAX = 32, HEALTH_POLL_MS = 100, IOPRIO_IDLE = 3 << 13, IOPRIO_WHO_THREAD = 1 };
 
 struct litter {
     struct device *device;
@@ -65,12 +66,9 @@ static void *run(void *arg)
     snprintf(name, sizeof name, "l-%s", l->device->name);
     pthread_setname_np(pthread_self(), name);
     (void)syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, 0, IOPRIO_IDLE);
-    for (int waited = 0; waited < FIRST_WAIT_MS && !atomic_load(&l->is_stopping); waited += 500) {
-        if (device_wait_measured(l->device, 500))
-            break;
-    }
-    if (atomic_load(&l->is_stopping) || device_health(l->device) == DEVICE_UNHEALTHY ||
-        device_open_root(l->device, &root, &f) != MOG_OK)
+    while (!atomic_load(&l->is_stopping) && device_health(l->device) == DEVICE_UNHEALTHY)
+        clock_sleep_ms(HEALTH_POLL_MS);
+    if (atomic_load(&l->is_stopping) || device_open_root(l->device, &root, &f) != MOG_OK)
         return NULL;
     int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     close(root);

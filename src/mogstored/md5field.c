@@ -15,7 +15,7 @@ static bool is_base64(char c)
 
 enum mog_err md5field_parse(struct span value, uint8_t out[MD5FIELD_BYTES])
 {
-    unsigned char padded[TEXT_LEN + 2], bytes[18];
+    unsigned char padded[TEXT_LEN + 3], bytes[18];
     bool is_padded = value.len == TEXT_LEN + 2 && memcmp(value.ptr + TEXT_LEN, "==", 2) == 0;
     if (value.len != TEXT_LEN && !is_padded)
         return MOG_ESYNTAX;
@@ -24,8 +24,8 @@ enum mog_err md5field_parse(struct span value, uint8_t out[MD5FIELD_BYTES])
             return MOG_ESYNTAX;
     }
     memcpy(padded, value.ptr, TEXT_LEN);
-    memcpy(padded + TEXT_LEN, "==", 2);
-    if (EVP_DecodeBlock(bytes, padded, sizeof padded) != (int)sizeof bytes)
+    memcpy(padded + TEXT_LEN, "==", 3);
+    if (EVP_DecodeBlock(bytes, padded, sizeof padded - 1) != (int)sizeof bytes)
         return MOG_ESYNTAX;
     memcpy(out, bytes, MD5FIELD_BYTES);
     return MOG_OK;

@@ -302,8 +302,10 @@ void side_stop(struct side *s)
     if (s->listener)
         evconnlistener_free(s->listener);
     s->listener = NULL;
-    while (s->first)
-        client_close(s->first);
+    for (struct side_client *c = s->first, *next; c; c = next) {
+        next = c->next;
+        client_close(c);
+    }
     digester_stop(s->digester);
 }
 

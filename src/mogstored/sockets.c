@@ -71,7 +71,7 @@ enum mog_err sockets_inherit(struct sockets *s, struct mog_fail *f)
 /* Is the socket bound to this very address? */
 static bool is_bound_to(int fd, const char *host, uint16_t port)
 {
-    struct sockaddr_storage sa;
+    struct sockaddr_storage sa = {0};
     socklen_t len = sizeof sa;
     if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
         return false;

@@ -58,12 +58,13 @@ enum mog_err stored_load(struct stored *s, int argc, char **argv, bool *is_done,
 
 enum mog_err stored_listen(struct stored *s, struct mog_fail *f)
 {
+    bool serves_http = strcmp(s->opts.server, "none") != 0;
     const struct {
         const char *what, *address;
     } wanted[STORED_SOCKET_COUNT] = {
-        [STORED_HTTP] = {"httplisten", strcmp(s->opts.server, "none") == 0 ? NULL : s->opts.httplisten},
+        [STORED_HTTP] = {"httplisten", serves_http ? s->opts.httplisten : NULL},
         [STORED_SIDE] = {"mgmtlisten", s->opts.mgmtlisten},
-        [STORED_HTTP_GET] = {"httpgetlisten", s->opts.httpgetlisten},
+        [STORED_HTTP_GET] = {"httpgetlisten", serves_http ? s->opts.httpgetlisten : NULL},
         [STORED_METRICS] = {"http_metrics_listen", s->opts.http_metrics_listen},
     };
     enum mog_err e = sockets_inherit(&s->inherited, f);
@@ -116,7 +117,7 @@ static enum mog_err become(const char *user, const char *group, struct mog_fail 
 static void limit_connections(struct stored *s)
 {
     size_t conns = (size_t)s->opts.maxconns, have = daemon_raise_nofile(conns * 2 + SPARE_DESCRIPTORS);
-    size_t fits = have > 2 * SPARE_DESCRIPTORS ? (have - SPARE_DESCRIPTORS) * 4 / 5 : have / 4;
+    size_t fits = have > 2 * (size_t)SPARE_DESCRIPTORS ? (have - SPARE_DESCRIPTORS) / 5 * 4 : have / 4;
     if (fits >= conns)
         return;
     log_warn("maxconns = %zu is too much for %zu file descriptors, which is the limit: going on with %zu", conns, have,
@@ -240,7 +241,7 @@ static void drain(struct stored *s, const sigset_t *signals)
     daemon_notify("STOPPING=1");
     http_quiesce(s->http, s->successor != 0);
     while (http_connections(s->http) > 0 && !deadline_is_past(by)) {
-        struct timespec pause = {.tv_nsec = 100 * 1000000};
+        struct timespec pause = {.tv_nsec = 100000000};
         int sig = sigtimedwait(signals, NULL, &pause);
         if (sig == SIGTERM || sig == SIGINT)
             break;

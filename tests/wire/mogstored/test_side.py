@@ -199,6 +199,26 @@ class Stopping(unittest.TestCase):
                 self.assertTrue(watcher.fill() is False or not watcher.fill())
                 self.assertTrue(idle.ended())
 
+    def test_in_the_midst_of_everything(self):
+        """Downloads that nobody reads, uploads that wait, digests that run."""
+        with StoredNode() as node:
+            node.write("/dev1/big", bytes(200 << 20))
+            os.truncate(node.path("/dev1/big"), 1 << 36)
+            clients = []
+            for i in range(8):
+                get, put, side = node.connect(), node.connect(), node.side()
+                get.send(f"GET /dev1/big HTTP/1.1\r\nRange: bytes={i}-{60 << 20 if i % 2 else ''}\r\n\r\n")
+                get.until(b"\r\n\r\n")
+                put.send(f"PUT /dev1/put{i} HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n")
+                put.send(bytes(1000000))
+                side.send(f"MD5 /dev1/big{' fsck' if i % 2 else ''}\n")
+                clients += [get, put, side]
+            wait_until(lambda: len(node.temporaries()) == 8, what="all uploads have begun")
+            node.stop(seconds=10)
+            self.assertEqual(node.files(), ["/dev1/big"])
+            for client in clients:
+                client.close()
+
     def test_graceful(self):
         with StoredNode() as node:
             node.write("/dev1/big", bytes(40 << 20))

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 from daemon import program, run
-from storednode import StoredNode
+from storednode import Connection, StoredNode
 from waiting import free_port, new_address, wait_until
 
 
@@ -140,10 +140,12 @@ class Files(unittest.TestCase):
         self.node.stop()
 
     def test_server_none(self):
-        self.node.args.append("--server=none")
+        reading = free_port(self.node.address)
+        self.node.args += ["--server=none", f"--httpgetlisten={self.node.address}:{reading}"]
         self.node.start()
-        with self.assertRaises(ConnectionRefusedError):
-            self.node.connect()
+        for port in (self.node.port, reading):
+            with self.assertRaises(ConnectionRefusedError):
+                Connection(self.node.address, port)
         self.assertTrue(os.path.exists(self.node.path("/dev1/usage")))
         self.node.stop()
 
