@@ -89,13 +89,14 @@ void daemon_notify(const char *state)
 
 enum mog_err daemon_pidfile_write(const char *path, struct mog_fail *f)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return fail_sys(f, MOG_EIO, errno, "couldn't create pidfile '%s'", path);
     char text[24];
     int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     enum mog_err e = MOG_OK;
-    if (write(fd, text, (size_t)len) != len)
+    /* Truncated after: who reads it during a hand-over must not find it empty. */
+    if (write(fd, text, (size_t)len) != len || ftruncate(fd, len) != 0)
         e = fail_sys(f, MOG_EIO, errno, "couldn't write into pidfile '%s'", path);
     (void)close(fd);
     return e;

@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/daemon.h"
+#include "common/handover.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/net.h"
@@ -15,13 +16,16 @@
 #include "tracker/net/server.h"
 #include "tracker/tracker_options.h"
 #include "tracker/tracker_slaves.h"
+#include "tracker/tracker_succession.h"
 
 #include <event2/event.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -29,14 +33,22 @@ enum {
     FIRST_TICK_MS = 100, /* until the first monitor round is done */
     STOP_LIMIT_S = 10,   /* what hangs longer at the end is left to the system */
     TEMPFILE_AGE_S = 3600,
-    MIN_NOFILE = 65536
+    MIN_NOFILE = 65536,
+    LEAVE_IDLE_S = 30,   /* after a hand-over: a connection so long without a request is closed */
+    LEAVE_LIMIT_S = 300, /* and then each as soon as its request is answered */
+    FRESH_TICKS = 5      /* after a hand-over to us: what the old process changed last is soon seen */
 };
+
+static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
+enum { N_SIGNALS = sizeof(handled) / sizeof(handled[0]) };
 
 struct tracker {
     struct tracker_options options;
     int argc;
     char **argv;
+    char folder[PATH_MAX]; /* that we were started in */
     char hostname[256];
+    struct handover inherited;
     int db_lock_fd;
     int *listen_fds;
     size_t n_listen, cap_listen;
@@ -50,16 +62,20 @@ struct tracker {
     struct cmd_shared cmd;
     struct event_base *base;
     struct server *server;
-    struct event *tick, *signals[4];
-    bool working; /* the first monitor round is done, workers were started */
+    struct event *tick, *signals[N_SIGNALS];
+    struct succession *succession;
+    int64_t left_mono_ms; /* when another process took our place; 0: none did */
+    bool working;         /* the first monitor round is done, workers were started */
     const char *end_reason;
     uint64_t ticks;
+    int fresh_ticks; /* to come, with a look at the cluster in each */
 };
 
 struct tracker *tracker_new(void)
 {
     struct tracker *t = mem_calloc(1, sizeof(*t));
     t->db_lock_fd = -1;
+    t->inherited = HANDOVER_NONE;
     return t;
 }
 
@@ -86,6 +102,11 @@ enum mog_err tracker_load(struct tracker *t, int argc, char **argv, struct mog_f
     }
     if (t->options.debug > 0)
         log_set_level(LOG_LEVEL_DEBUG);
+    if (getcwd(t->folder, sizeof(t->folder)) == NULL)
+        (void)strcpy(t->folder, "/");
+    e = handover_inherit(&t->inherited, NULL, f);
+    if (e != MOG_OK)
+        return e;
     if (gethostname(t->hostname, sizeof(t->hostname) - 1) != 0)
         return fail_set(f, MOG_EIO, "the host has no name (gethostname)");
     return MOG_OK;
@@ -111,10 +132,25 @@ static enum mog_err database_error(const char *reason, struct mog_fail *f)
                     reason);
 }
 
+/* The lock that we hold together with the process whose place we take, if it is the one that we need. */
+static bool inherit_lock(struct tracker *t)
+{
+    struct stat have, want;
+    char *name = mem_printf("%s.lock", t->options.db_file);
+    bool is_it = t->inherited.lock_fd >= 0 && fstat(t->inherited.lock_fd, &have) == 0 && stat(name, &want) == 0 &&
+                 have.st_dev == want.st_dev && have.st_ino == want.st_ino;
+    free(name);
+    if (is_it) {
+        t->db_lock_fd = t->inherited.lock_fd;
+        t->inherited.lock_fd = -1;
+    }
+    return is_it;
+}
+
 /* The embedded database: one tracker at a time, made when it is not there. */
 static enum mog_err prepare_embedded(struct tracker *t, struct mog_fail *f)
 {
-    enum mog_err e = store_embedded_lock(t->options.db_file, &t->db_lock_fd, f);
+    enum mog_err e = inherit_lock(t) ? MOG_OK : store_embedded_lock(t->options.db_file, &t->db_lock_fd, f);
     if (e != MOG_OK)
         return e;
     e = store_embedded_create(t->options.db_file, f);
@@ -165,13 +201,35 @@ enum mog_err tracker_listen(struct tracker *t, struct mog_fail *f)
         struct mog_fail inner = {0};
         if (net_split(text, (uint16_t)t->options.conf_port, host, sizeof(host), &port) != MOG_OK)
             return fail_set(f, MOG_EINVAL, "listen: '%s' is not an address (host:port)", text);
-        enum mog_err e = net_listen(host, port, &fd, &inner);
+        enum mog_err e = handover_listen(&t->inherited, host, port, &fd, &inner);
         if (e != MOG_OK)
             return fail_set(f, e, "Error creating socket: %s", inner.text);
         t->listen_fds = mem_grow(t->listen_fds, t->n_listen, &t->cap_listen, sizeof(*t->listen_fds));
         t->listen_fds[t->n_listen++] = fd;
     }
+    handover_close_rest(&t->inherited);
     return MOG_OK;
+}
+
+static enum mog_err write_pidfile(struct tracker *t, struct mog_fail *f)
+{
+    if (t->options.pidfile == NULL || t->options.pidfile[0] == '\0')
+        return MOG_OK;
+    enum mog_err e = daemon_pidfile_write(t->options.pidfile, f);
+    if (e != MOG_OK) {
+        log_err("%s", f->text);
+        log_info("Couldn't write pidfile, ending run");
+    }
+    t->has_pidfile = e == MOG_OK;
+    return e;
+}
+
+/* Who takes the place of a daemon is in the background already. */
+static enum mog_err leave_terminal(const struct tracker *t, struct mog_fail *f)
+{
+    if (!t->inherited.is_successor)
+        return daemon_detach(f);
+    return chdir("/") == 0 ? MOG_OK : fail_set(f, MOG_EIO, "cannot change to /");
 }
 
 enum mog_err tracker_enter(struct tracker *t, struct mog_fail *f)
@@ -180,7 +238,7 @@ enum mog_err tracker_enter(struct tracker *t, struct mog_fail *f)
     enum mog_err e = MOG_OK;
     (void)daemon_raise_nofile(MIN_NOFILE);
     if (o->daemonize)
-        e = daemon_detach(f);
+        e = leave_terminal(t, f);
     if (e == MOG_OK && o->log_file != NULL)
         e = log_open("mogilefsd", LOG_SINK_FILE, o->log_file, f);
     else if (e == MOG_OK)
@@ -188,16 +246,7 @@ enum mog_err tracker_enter(struct tracker *t, struct mog_fail *f)
     if (e != MOG_OK)
         return e;
     log_info("beginning run");
-    if (o->pidfile != NULL && o->pidfile[0] != '\0') {
-        e = daemon_pidfile_write(o->pidfile, f);
-        if (e != MOG_OK) {
-            log_err("%s", f->text);
-            log_info("Couldn't write pidfile, ending run");
-            return e;
-        }
-        t->has_pidfile = true;
-    }
-    return MOG_OK;
+    return t->inherited.is_successor ? MOG_OK : write_pidfile(t, f);
 }
 
 /* ---- what the admin console asks for ---- */
@@ -268,6 +317,7 @@ static void end(struct tracker *t, const char *reason)
 
 static void op_shutdown(void *arg)
 {
+    succession_end(((struct tracker *)arg)->succession);
     end(arg, "ending run due to SIGTERM");
 }
 
@@ -323,6 +373,50 @@ static void reload(struct tracker *t)
     log_info("config: read again");
 }
 
+/* ---- taking the place of another process, and giving ours away ---- */
+
+static enum mog_err serve(struct tracker *t, struct mog_fail *f)
+{
+    for (size_t i = 0; i < t->n_listen; i++) {
+        if (server_listen(t->server, t->listen_fds[i]) != MOG_OK)
+            return fail_set(f, MOG_EIO, "cannot watch the listening socket");
+        t->listen_fds[i] = -1; /* the server's now */
+    }
+    enum mog_err e = t->inherited.is_successor ? write_pidfile(t, f) : MOG_OK;
+    if (e == MOG_OK) {
+        t->fresh_ticks = t->inherited.is_successor ? FRESH_TICKS : 0;
+        daemon_ready();
+        handover_done(&t->inherited);
+    }
+    return e;
+}
+
+static void hand_over(struct tracker *t)
+{
+    int fds[HANDOVER_SOCKETS_MAX];
+    struct handover_offer offer = {.argv = t->argv, .folder = t->folder, .fds = fds, .lock_fd = t->db_lock_fd};
+    offer.n = server_listening(t->server, fds, HANDOVER_SOCKETS_MAX);
+    succession_start(t->succession, &offer);
+}
+
+static void on_taken(void *arg)
+{
+    struct tracker *t = arg;
+    log_info("hand-over: the new process serves, finishing what has begun");
+    server_stop_listening(t->server);
+    jobs_finish(t->jobs);
+    t->has_pidfile = false; /* the new one's now */
+    t->left_mono_ms = clock_mono_ms();
+}
+
+/* Clients that keep their connections find us until they have none. */
+static void leave(struct tracker *t)
+{
+    bool is_late = clock_mono_ms() - t->left_mono_ms >= LEAVE_LIMIT_S * 1000;
+    if (server_close_idle(t->server, is_late ? 0 : LEAVE_IDLE_S * 1000) == 0)
+        end(t, "ending run, another process has taken over");
+}
+
 static void on_signal(evutil_socket_t sig, short what, void *arg)
 {
     struct tracker *t = arg;
@@ -336,6 +430,9 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
         break;
     case SIGHUP:
         reload(t);
+        break;
+    case SIGUSR2:
+        hand_over(t);
         break;
     default:
         log_reopen();
@@ -355,20 +452,28 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct tracker *t = arg;
     struct timeval again = {.tv_sec = TICK_MS / 1000};
+    struct mog_fail f = {0};
     (void)fd;
     (void)what;
     t->ticks++;
     if (!t->working && cluster_box_is_ready(t->box)) {
         t->working = true;
         want_from_options(t);
+        if (t->inherited.is_successor && serve(t, &f) != MOG_OK)
+            end(t, "ending run");
     }
     if (t->working) {
         jobs_tick(t->jobs);
         apply_settings(t);
+        if (t->fresh_ticks > 0 && t->fresh_ticks-- > 0)
+            cluster_box_ask(t->box);
     } else {
         again = (struct timeval){.tv_usec = FIRST_TICK_MS * 1000};
     }
     server_tick(t->server);
+    succession_tick(t->succession);
+    if (t->left_mono_ms != 0)
+        leave(t);
     (void)event_add(t->tick, &again);
 }
 
@@ -398,20 +503,15 @@ static void start(struct tracker *t)
                              .shutdown = op_shutdown};
     t->base = event_base_new();
     t->server = server_new(t->base, &t->cmd, &ops);
+    t->succession = succession_new(t->base, on_taken, t);
 }
 
 static enum mog_err add_events(struct tracker *t, struct mog_fail *f)
 {
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-    for (size_t i = 0; i < 4; i++) {
-        t->signals[i] = evsignal_new(t->base, signals[i], on_signal, t);
+    for (size_t i = 0; i < N_SIGNALS; i++) {
+        t->signals[i] = evsignal_new(t->base, handled[i], on_signal, t);
         if (t->signals[i] == NULL || event_add(t->signals[i], NULL) != 0)
             return fail_set(f, MOG_EIO, "cannot watch for signals");
-    }
-    for (size_t i = 0; i < t->n_listen; i++) {
-        if (server_listen(t->server, t->listen_fds[i]) != MOG_OK)
-            return fail_set(f, MOG_EIO, "cannot watch the listening socket");
-        t->listen_fds[i] = -1; /* the server's now */
     }
     struct timeval first = {.tv_usec = FIRST_TICK_MS * 1000};
     t->tick = evtimer_new(t->base, on_tick, t);
@@ -424,11 +524,14 @@ enum mog_err tracker_run(struct tracker *t, struct mog_fail *f)
     (void)signal(SIGPIPE, SIG_IGN);
     start(t);
     enum mog_err e = add_events(t, f);
+    /* Clients of a running tracker must not wait for our first look at the cluster: see on_tick(). */
+    if (e == MOG_OK && !t->inherited.is_successor)
+        e = serve(t, f);
     if (e != MOG_OK)
         return e;
-    daemon_ready();
     (void)event_base_dispatch(t->base);
-    daemon_notify("STOPPING=1");
+    if (t->left_mono_ms == 0)
+        daemon_notify("STOPPING=1");
     log_info("%s", t->end_reason != NULL ? t->end_reason : "ending run");
     return MOG_OK;
 }
@@ -459,12 +562,13 @@ void tracker_free(struct tracker *t)
         node_shared_stop(t->nodes);
         if (t->has_pidfile)
             daemon_pidfile_remove(t->options.pidfile);
+        succession_free(t->succession);
         server_free(t->server);
         jobs_stop(t->jobs);
         monitor_stop(t->monitor);
         cluster_box_free(t->box);
         node_shared_free(t->nodes);
-        for (size_t i = 0; i < 4; i++) {
+        for (size_t i = 0; i < N_SIGNALS; i++) {
             if (t->signals[i] != NULL)
                 event_free(t->signals[i]);
         }
@@ -480,6 +584,7 @@ void tracker_free(struct tracker *t)
     store_env_free(t->env);
     if (t->db_lock_fd >= 0)
         (void)close(t->db_lock_fd);
+    handover_fini(&t->inherited);
     tracker_options_fini(&t->options);
     free(t);
 }

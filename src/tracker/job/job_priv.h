@@ -45,6 +45,7 @@ struct jobs {
     struct pool *pools[JOB_KINDS];
     size_t want[JOB_KINDS];  /* loop thread */
     bool started[JOB_KINDS]; /* loop thread: was ever resized */
+    bool is_finishing;       /* loop thread: no more is fetched */
 
     _Atomic uint64_t waiting[JOB_QUEUES], sent[JOB_QUEUES];
     _Atomic bool sweep_pending;

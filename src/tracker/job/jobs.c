@@ -217,6 +217,8 @@ void jobs_want(struct jobs *j, enum job_kind kind, size_t n)
 
 static size_t effective_want(const struct jobs *j, size_t kind)
 {
+    if (j->is_finishing)
+        return kinds[kind].needs_master ? j->want[kind] : 0;
     return kinds[kind].needs_master && j->want[JOB_MASTER] == 0 ? 0 : j->want[kind];
 }
 
@@ -240,6 +242,8 @@ void jobs_tick(struct jobs *j)
         if (want != 0)
             j->started[k] = true;
     }
+    if (j->is_finishing)
+        return;
     if (effective_want(j, JOB_DELETE) != 0 && !atomic_exchange(&j->sweep_pending, true))
         submit_plain(j, JOB_DELETE, ITEM_SWEEP);
     int64_t now = clock_mono_ms();
@@ -248,6 +252,12 @@ void jobs_tick(struct jobs *j)
         j->reap_asked_mono_ms = now;
         submit_plain(j, JOB_REAPER, ITEM_REAP);
     }
+}
+
+void jobs_finish(struct jobs *j)
+{
+    j->is_finishing = true;
+    jobs_tick(j);
 }
 
 size_t jobs_recycle(struct jobs *j, enum job_kind kind)

@@ -49,6 +49,9 @@ size_t jobs_numbers(struct jobs *j, enum job_kind kind, uint32_t *out, size_t ma
 /* "work_queue_for_delete 3\r\n" and the like, sorted. Any thread. */
 void jobs_counters(struct jobs *j, struct buf *lines);
 
+/* Fetch no more work; what was fetched is worked off. For a tracker whose place another process has taken. */
+void jobs_finish(struct jobs *j);
+
 /* Ends all threads (node_shared_stop() and cluster_box_stop() must have been called), hands back what they held, frees.
  */
 void jobs_stop(struct jobs *j);

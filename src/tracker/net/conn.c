@@ -2,6 +2,7 @@
 /* One client connection: lines in, one at a time in work, answers out. */
 #include "tracker/net/server_priv.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -94,6 +95,7 @@ static bool dispatch(struct conn *c, char *line, size_t len)
         buf_fini(&out);
         return stays;
     }
+    c->active_mono_ms = clock_mono_ms();
     c->state = CONN_RUNNING;
     query_submit(c, line, len);
     return true;
@@ -157,6 +159,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 void conn_answer(struct conn *c, const char *data, size_t len)
 {
     (void)evbuffer_add(c->out, data, len);
+    c->active_mono_ms = clock_mono_ms();
     c->state = CONN_WRITING;
     if (flush(c))
         conn_serve(c);
@@ -179,6 +182,7 @@ void conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip)
     c->server = s;
     c->fd = fd;
     c->peer_ip = peer_ip;
+    c->active_mono_ms = clock_mono_ms();
     (void)strncpy(c->peer, peer, sizeof(c->peer) - 1);
     c->in = evbuffer_new();
     c->out = evbuffer_new();

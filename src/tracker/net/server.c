@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,12 +121,29 @@ static void pause_accepting(struct server *s)
     s->accept_paused_ms = clock_mono_ms() + ACCEPT_PAUSE_MS;
 }
 
+/* Clients of a socket that was handed to us may come as ::ffff:1.2.3.4. */
+static uint32_t peer_v4(const struct sockaddr_storage *sa)
+{
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    uint32_t ip = 0;
+    if (sa->ss_family == AF_INET) {
+        memcpy(&in, sa, sizeof(in));
+        ip = in.sin_addr.s_addr;
+    } else if (sa->ss_family == AF_INET6) {
+        memcpy(&in6, sa, sizeof(in6));
+        if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+            memcpy(&ip, &in6.sin6_addr.s6_addr[12], sizeof(ip));
+    }
+    return ntohl(ip);
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
     struct server *s = arg;
     (void)what;
     for (size_t i = 0; i < ACCEPTS_PER_EVENT; i++) {
-        struct sockaddr_in sa;
+        struct sockaddr_storage sa;
         socklen_t len = sizeof(sa);
         memset(&sa, 0, sizeof(sa));
         int client = accept4(fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -138,7 +156,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
         }
         char peer[24] = "?";
         int on = 1;
-        uint32_t ip = sa.sin_family == AF_INET ? ntohl(sa.sin_addr.s_addr) : 0;
+        uint32_t ip = peer_v4(&sa);
         (void)snprintf(peer, sizeof(peer), "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
         (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         (void)setsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
@@ -154,6 +172,16 @@ enum mog_err server_listen(struct server *s, int fd)
     s->listeners = mem_grow(s->listeners, s->n_listeners, &s->cap_listeners, sizeof(*s->listeners));
     s->listeners[s->n_listeners++] = ev;
     return MOG_OK;
+}
+
+size_t server_listening(const struct server *s, int *fds, size_t max)
+{
+    size_t n = 0;
+    while (n < s->n_listeners && n < max) {
+        fds[n] = event_get_fd(s->listeners[n]);
+        n++;
+    }
+    return n;
 }
 
 void server_stop_listening(struct server *s)
@@ -216,6 +244,18 @@ size_t server_busy(struct server *s)
     DL_FOREACH(s->conns, c)
     n += c->state != CONN_READING;
     return n;
+}
+
+size_t server_close_idle(struct server *s, int64_t idle_ms)
+{
+    int64_t now = clock_mono_ms();
+    struct conn *c, *tmp;
+    DL_FOREACH_SAFE(s->conns, c, tmp)
+    {
+        if (c->state == CONN_READING && now - c->active_mono_ms >= idle_ms)
+            conn_free(c);
+    }
+    return s->n_conns;
 }
 
 void server_free(struct server *s)

@@ -52,10 +52,14 @@ size_t server_queries_wanted(struct server *s);
 /* Once a second: watches over what has no event of its own. Loop thread. */
 void server_tick(struct server *s);
 
+/* The listening sockets, which stay the server's: up to `max` into `fds`; returns how many. */
+size_t server_listening(const struct server *s, int *fds, size_t max);
 /* No more clients: listening sockets are closed, those connected stay. */
 void server_stop_listening(struct server *s);
 /* Connections that still have a request in work or an answer to write. */
 size_t server_busy(struct server *s);
+/* Close connections that have waited for a request this long; returns how many are left. Loop thread. */
+size_t server_close_idle(struct server *s, int64_t idle_ms);
 
 /* Close everything, end the query threads, free. cluster_box_stop() must have been called. */
 void server_free(struct server *s);

@@ -46,8 +46,9 @@ struct conn {
     struct request *request; /* in CONN_RUNNING */
     char peer[24];           /* "1.2.3.4" */
     uint32_t peer_ip;
-    bool eof;      /* the client has shut its side down */
-    bool watching; /* !watch */
+    int64_t active_mono_ms; /* its last request came or was answered */
+    bool eof;               /* the client has shut its side down */
+    bool watching;          /* !watch */
 };
 
 struct recent {

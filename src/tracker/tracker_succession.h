@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Restart without a refused connection: a new process is started, and takes our place when it serves. */
+#ifndef MOG_TRACKER_TRACKER_SUCCESSION_H
+#define MOG_TRACKER_TRACKER_SUCCESSION_H
+
+#include "common/handover.h"
+
+#include <stdbool.h>
+
+struct event_base;
+struct succession;
+
+/* `taken(arg)` is called in the loop when a new process serves. Nothing here blocks. Loop thread. */
+struct succession *succession_new(struct event_base *base, void (*taken)(void *arg), void *arg);
+void succession_free(struct succession *s); /* NULL is fine; a new process that serves goes on */
+
+/* Start the new process. Refused, with a line in the log, while one is there. */
+void succession_start(struct succession *s, const struct handover_offer *offer);
+
+/* Once a second: a new process that takes too long is ended, and we go on. */
+void succession_tick(struct succession *s);
+
+/* Has a new process taken our place? */
+bool succession_is_taken(const struct succession *s);
+/* End the process that has. */
+void succession_end(const struct succession *s);
+
+#endif
