@@ -30,7 +30,7 @@ struct check {
     bool *host_ok; /* by index of the host */
     struct probe *probes;
     size_t n_probes;
-    const struct cluster_device **probed; /* the device of each probe */
+    size_t *probed; /* index of the device of each probe */
     int64_t wait_ms;
     json_t *json; /* NULL: text */
     double kib_total, kib_used, kib_free;
@@ -91,7 +91,8 @@ static void print_host(struct check *k, const struct cluster_host *h, const stru
     else if (ok)
         printf("%sOK%s\n", out_begin(k->a->color, OUT_GOOD), out_end(k->a->color));
     else
-        printf("%sREQUEST FAILURE FETCHING: %s%s\n", out_begin(k->a->color, OUT_BAD), p->url, out_end(k->a->color));
+        printf("%sREQUEST FAILURE FETCHING: %s%s\n", out_begin(k->a->color, OUT_BAD), p ? p->url : "",
+               out_end(k->a->color));
 }
 
 /* Returns how many hosts answered. */
@@ -133,7 +134,7 @@ static void gather_devices(struct check *k)
             const struct cluster_device *d = &c->devices[j];
             if (d->hostid != h->hostid || strcmp(d->status, "dead") == 0)
                 continue;
-            k->probed[k->n_probes] = d;
+            k->probed[k->n_probes] = j;
             k->probes[k->n_probes++] = (struct probe){
                 .method = "GET",
                 .url = mem_printf("http://%s:%" PRIu64 "//dev%" PRIu64 "/usage", h->ip, h->port, d->devid)};
@@ -213,18 +214,19 @@ static void check_devices(struct check *k)
         printf("  ---- ------------ " RULE " ---------- -----\n");
     }
     for (size_t i = 0; i < k->n_probes; i++) {
+        const struct cluster_device *d = &k->cluster.devices[k->probed[i]];
         struct usage u = {.total_kib = 0};
         char *problem = device_problem(&k->probes[i], &u);
-        k->problem |= problem || strcmp(k->probed[i]->observed, "writeable") != 0;
+        k->problem |= problem || strcmp(d->observed, "writeable") != 0;
         if (!problem) {
             k->kib_total += u.total_kib;
             k->kib_used += u.used_kib;
             k->kib_free += u.available_kib;
         }
         if (k->json)
-            device_json(k, k->probed[i], &u, problem);
+            device_json(k, d, &u, problem);
         else
-            device_text(k, k->probed[i], &u, problem);
+            device_text(k, d, &u, problem);
         free(problem);
     }
     if (!k->json) {

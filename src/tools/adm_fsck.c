@@ -131,10 +131,10 @@ static void print_status(const struct kv *k, const struct progress *p)
     kvindex_init(&x, k);
     for (size_t i = 0; i < x.n; i++) {
         char name[80];
-        if (is_shown_above(x.sorted[i]->name.ptr))
+        if (is_shown_above(x.sorted[i].name.ptr))
             continue;
-        snprintf(name, sizeof name, "[%.70s]", x.sorted[i]->name.ptr);
-        printf("%11s: %s\n", name, x.sorted[i]->value.ptr);
+        snprintf(name, sizeof name, "[%.70s]", x.sorted[i].name.ptr);
+        printf("%11s: %s\n", name, x.sorted[i].value.ptr);
     }
     putchar('\n');
     kvindex_fini(&x);

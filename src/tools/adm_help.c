@@ -13,16 +13,16 @@ enum { VERBS_MAX = 32 };
 
 static int by_name(const void *a, const void *b)
 {
-    const struct adm_verb *const *x = a, *const *y = b;
-    return strcmp((*x)->verb ? (*x)->verb : "", (*y)->verb ? (*y)->verb : "");
+    const struct adm_verb *x = a, *y = b;
+    return strcmp(x->verb ? x->verb : "", y->verb ? y->verb : "");
 }
 
 /* The topic's verbs in the order of their names; returns how many. */
-static size_t sorted_verbs(const struct adm_topic *t, const struct adm_verb **out)
+static size_t sorted_verbs(const struct adm_topic *t, struct adm_verb *out)
 {
     size_t n = 0;
     for (const struct adm_verb *v = t->verbs; v->run && n < VERBS_MAX; v++)
-        out[n++] = v;
+        out[n++] = *v;
     qsort(out, n, sizeof *out, by_name);
     return n;
 }
@@ -47,7 +47,7 @@ int adm_help_global(void)
 {
     printf("Usage:  mogadm [--trackers=HOST:PORT,...] [--config=FILE] [--verbose] [--json] TOPIC VERB ...\n\n");
     for (const struct adm_topic *t = adm_topics; t->name; t++) {
-        const struct adm_verb *verbs[VERBS_MAX];
+        struct adm_verb verbs[VERBS_MAX];
         size_t n = sorted_verbs(t, verbs);
         if (!t->verbs[0].verb) {
             printf("  mogadm %-25s %-s\n", t->name, t->verbs[0].help);
@@ -56,8 +56,8 @@ int adm_help_global(void)
         printf("  mogadm %s ...\n", t->name);
         for (size_t i = 0; i < n; i++) {
             struct buf call = BUF_ZERO;
-            append_call(&call, t, verbs[i], true);
-            printf("         %-25s %-s\n", buf_cstr(&call), verbs[i]->help);
+            append_call(&call, t, &verbs[i], true);
+            printf("         %-25s %-s\n", buf_cstr(&call), verbs[i].help);
             buf_fini(&call);
         }
     }
@@ -76,33 +76,33 @@ static void print_verb(const struct adm_topic *t, const struct adm_verb *v)
 
 int adm_help_topic(const struct adm_topic *t)
 {
-    const struct adm_verb *verbs[VERBS_MAX];
+    struct adm_verb verbs[VERBS_MAX];
     size_t n = sorted_verbs(t, verbs);
     printf("Help for '%s' command:\n (a verb without its arguments shows more about it)\n\n", t->name);
     for (size_t i = 0; i < n; i++)
-        print_verb(t, verbs[i]);
+        print_verb(t, &verbs[i]);
     putchar('\n');
     return 1;
 }
 
 static int by_option(const void *a, const void *b)
 {
-    const struct toolopt_def *const *x = a, *const *y = b;
-    return strcmp((*x)->name, (*y)->name);
+    const struct toolopt_def *x = a, *y = b;
+    return strcmp(x->name, y->name);
 }
 
 static void print_options(const struct toolopt_def *defs)
 {
     static const char *const kinds[] = {"", "", "=s", "=i"};
-    const struct toolopt_def *sorted[VERBS_MAX];
+    struct toolopt_def sorted[VERBS_MAX];
     size_t n = 0;
     for (; defs->name && n < VERBS_MAX; defs++)
-        sorted[n++] = defs;
+        sorted[n++] = *defs;
     qsort(sorted, n, sizeof *sorted, by_option);
     for (size_t i = 0; i < n; i++) {
         char name[64];
-        snprintf(name, sizeof name, "--%s%s", sorted[i]->name, kinds[sorted[i]->type]);
-        printf("      %-20s %s\n", name, sorted[i]->help);
+        snprintf(name, sizeof name, "--%s%s", sorted[i].name, kinds[sorted[i].type]);
+        printf("      %-20s %s\n", name, sorted[i].help);
     }
 }
 

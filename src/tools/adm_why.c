@@ -161,7 +161,7 @@ static const char *target_problem(const struct why *w, const struct cluster_devi
         return "it is not alive";
     if (strcmp(d->observed, "writeable") != 0)
         return "it is not seen as writeable";
-    if (d->usage_known && d->mb_total && (d->mb_total - d->mb_used) < w->length / (1024 * 1024) + 100)
+    if (d->usage_known && d->mb_total && (d->mb_total - d->mb_used) < (w->length >> 20) + 100)
         return "it is full";
     return NULL;
 }

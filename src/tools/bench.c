@@ -13,7 +13,7 @@
 #include "tools/fetch.h"
 #include "tools/upload.h"
 
-enum { LIST_LIMIT = 100, KEY_MAX = 300, PATHS = 2 };
+enum { A_DAY_S = 86400, LIST_LIMIT = 100, KEY_MAX = 300, PATHS = 2 };
 
 struct worker {
     struct bench *b;
@@ -307,7 +307,7 @@ struct bench *bench_new(struct tool *t, const struct bench_opts *opts)
         /* The list was parsed once already, so it is good. */
         const char *trackers = opts->each_tracker_alone ? client_name(t->client, i % client_count(t->client))
                                                         : toolopt_text(&t->opt, "trackers");
-        *w = (struct worker){.b = b, .number = i, .random = 88172645463325252ull + i * 7919};
+        *w = (struct worker){.b = b, .number = i, .random = 88172645463325252ull + i * UINT64_C(7919)};
         w->client = client_new(trackers, NULL, &ignored);
         w->http = tool_http_new();
         w->hist = mem_calloc(1, sizeof *w->hist);
@@ -337,7 +337,7 @@ enum mog_err bench_prepare(struct bench *b, const char *op, struct mog_fail *f)
         return MOG_OK;
     struct bench_result r = {.latencies = mem_calloc(1, sizeof(struct hist))};
     b->budget = b->opts->keys - there;
-    run_all(b, op_find("upload"), 24 * 3600, &r);
+    run_all(b, op_find("upload"), A_DAY_S, &r);
     enum mog_err e = r.errors ? fail_set(f, MOG_EIO, "%" PRIu64 " of %" PRIu64 " files could not be stored: %s",
                                          r.errors, b->budget, r.first_error)
                               : MOG_OK;
@@ -361,7 +361,7 @@ uint64_t bench_clean(struct bench *b)
 {
     struct bench_result r = {.latencies = mem_calloc(1, sizeof(struct hist))};
     b->budget = 0;
-    run_all(b, op_find("delete"), 24 * 3600, &r);
+    run_all(b, op_find("delete"), A_DAY_S, &r);
     free(r.latencies);
     return r.errors;
 }

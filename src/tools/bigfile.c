@@ -168,12 +168,12 @@ bool bigfile_key_is_valid(const char *key)
 enum mog_err bigfile_chunksize(const char *text, uint64_t *bytes)
 {
     size_t len = strlen(text);
-    uint64_t unit = 1024 * 1024, n;
+    uint64_t unit = UINT64_C(1) << 20, n;
     if (len && !isdigit((unsigned char)text[len - 1])) {
         static const struct {
             char letter;
             uint64_t unit;
-        } units[] = {{'b', 1}, {'k', 1024}, {'m', 1024 * 1024}, {'g', 1024 * 1024 * 1024}};
+        } units[] = {{'b', 1}, {'k', UINT64_C(1) << 10}, {'m', UINT64_C(1) << 20}, {'g', UINT64_C(1) << 30}};
         unit = 0;
         for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
             if (units[i].letter == tolower((unsigned char)text[len - 1]))

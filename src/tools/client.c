@@ -416,8 +416,8 @@ enum mog_err client_admin(struct client *c, const char *line, struct buf *out, s
 
 enum mog_err client_read_line(struct client *c, int64_t timeout_ms, struct buf *out, struct mog_fail *f)
 {
-    struct span got;
-    size_t used;
+    struct span got = {NULL, 0};
+    size_t used = 0;
     if (c->fd < 0)
         return fail_set(f, MOG_ECLOSED, "not connected to a tracker");
     enum mog_err e = read_line(c, deadline_in(timeout_ms), &got, &used, f);

@@ -8,7 +8,7 @@
  */
 static size_t bucket_of(uint64_t us)
 {
-    if (us < 2 * HIST_SUB)
+    if (us < UINT64_C(2) * HIST_SUB)
         return (size_t)us;
     unsigned top = 63 - (unsigned)__builtin_clzll(us);
     unsigned shift = top - 6;
@@ -19,7 +19,7 @@ static size_t bucket_of(uint64_t us)
 /* The largest value in bucket `b`. */
 static uint64_t bucket_end(size_t b)
 {
-    if (b < 2 * HIST_SUB)
+    if (b < (size_t)2 * HIST_SUB)
         return b;
     unsigned shift = (unsigned)(b / HIST_SUB) - 1;
     uint64_t lead = b - (uint64_t)shift * HIST_SUB;

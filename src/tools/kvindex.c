@@ -12,8 +12,8 @@
 
 static int by_name(const void *a, const void *b)
 {
-    const struct kv_item *const *x = a, *const *y = b;
-    return strcmp((*x)->name.ptr, (*y)->name.ptr);
+    const struct kv_item *x = a, *y = b;
+    return strcmp(x->name.ptr, y->name.ptr);
 }
 
 void kvindex_init(struct kvindex *x, const struct kv *k)
@@ -21,7 +21,7 @@ void kvindex_init(struct kvindex *x, const struct kv *k)
     x->n = k->n;
     x->sorted = mem_calloc(k->n + 1, sizeof *x->sorted);
     for (size_t i = 0; i < k->n; i++)
-        x->sorted[i] = &k->items[i];
+        x->sorted[i] = k->items[i];
     if (x->n > 1)
         qsort(x->sorted, x->n, sizeof *x->sorted, by_name);
 }
@@ -33,14 +33,14 @@ void kvindex_fini(struct kvindex *x)
     x->n = 0;
 }
 
+static const struct span *find(const struct kvindex *x, const char *fmt, va_list ap) MOG_PRINTF(2, 0);
 static const struct span *find(const struct kvindex *x, const char *fmt, va_list ap)
 {
     char name[160];
     vsnprintf(name, sizeof name, fmt, ap);
     struct kv_item wanted = {.name = span_of(name)};
-    const struct kv_item *key = &wanted;
-    const struct kv_item *const *hit = x->n ? bsearch(&key, x->sorted, x->n, sizeof *x->sorted, by_name) : NULL;
-    return hit ? &(*hit)->value : NULL;
+    const struct kv_item *hit = x->n ? bsearch(&wanted, x->sorted, x->n, sizeof *x->sorted, by_name) : NULL;
+    return hit ? &hit->value : NULL;
 }
 
 const struct span *kvindex_find(const struct kvindex *x, const char *fmt, ...)

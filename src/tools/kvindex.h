@@ -11,7 +11,7 @@
 
 /* Borrows the pairs; they must not change meanwhile. */
 struct kvindex {
-    const struct kv_item **sorted;
+    struct kv_item *sorted; /* by name; the bytes are those of the kv */
     size_t n;
 };
 

@@ -68,7 +68,7 @@ static void gather_copies(struct debug *d)
 {
     d->copies = mem_calloc(d->pairs.n + 1, sizeof *d->copies);
     for (size_t i = 0; i < d->pairs.n; i++) {
-        const struct kv_item *p = d->pairs.sorted[i];
+        const struct kv_item *p = &d->pairs.sorted[i];
         uint64_t devid;
         if (!span_starts(p->name, "devpath_") || p->value.len == 0)
             continue;
@@ -194,13 +194,13 @@ static bool print_group(const struct debug *d, const char *group)
 {
     bool any = false;
     for (size_t i = 0; i < d->pairs.n; i++) {
-        const char *column = column_of(d->pairs.sorted[i], group);
+        const char *column = column_of(&d->pairs.sorted[i], group);
         if (!column)
             continue;
         if (!any)
             printf("- %12s\n", group);
         any = true;
-        printf("  %20s: %20s\n", column, d->pairs.sorted[i]->value.ptr);
+        printf("  %20s: %20s\n", column, d->pairs.sorted[i].value.ptr);
     }
     return any;
 }
@@ -227,9 +227,9 @@ static void print_row(const struct debug *d)
     }
     printf("\n- File Row:\n");
     for (size_t i = 0; i < d->pairs.n; i++) {
-        const char *column = column_of(d->pairs.sorted[i], "fid");
+        const char *column = column_of(&d->pairs.sorted[i], "fid");
         if (column)
-            printf("  %8s: %20s\n", column, d->pairs.sorted[i]->value.ptr);
+            printf("  %8s: %20s\n", column, d->pairs.sorted[i].value.ptr);
     }
 }
 
@@ -251,12 +251,12 @@ static json_t *group_json(const struct debug *d, const char *group)
 {
     json_t *o = NULL;
     for (size_t i = 0; i < d->pairs.n; i++) {
-        const char *column = column_of(d->pairs.sorted[i], group);
+        const char *column = column_of(&d->pairs.sorted[i], group);
         if (!column)
             continue;
         if (!o)
             o = json_object();
-        out_json_bytes(o, column, d->pairs.sorted[i]->value);
+        out_json_bytes(o, column, d->pairs.sorted[i].value);
     }
     return o ? o : json_null();
 }

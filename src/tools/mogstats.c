@@ -214,7 +214,7 @@ static enum mog_err show_fids(struct stats *s)
 
 static enum mog_err show_files(struct stats *s)
 {
-    const uint64_t mib = 1024 * 1024;
+    const uint64_t mib = UINT64_C(1) << 20;
     const char *rule = "  " D20 " ----------- " D10 " ----------- -------------\n";
     struct store_stats in = {NULL, 0};
     enum mog_err e = read_stats(s, STORE_STAT_FILES, "files", &in);

@@ -79,7 +79,7 @@ void out_json(json_t *value)
 
 static void append_readable(struct buf *out, struct span bytes)
 {
-    for (size_t i = 0; i < bytes.len; i++) {
+    for (size_t i = 0; bytes.ptr && i < bytes.len; i++) {
         char c = bytes.ptr[i];
         buf_char(out, (unsigned char)c < 0x80 ? c : '?');
     }
