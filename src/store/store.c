@@ -272,6 +272,12 @@ static void pause_after_deadlock(struct store *st, int nth)
     clock_sleep_ms((int64_t)store_random(st, 10U << (nth < 4 ? nth : 4)));
 }
 
+/* A file waits for its lock by itself, and for long; servers tell a deadlock at once, and the next try is cheap. */
+static int deadlock_tries(const struct store *st)
+{
+    return st->driver->one_writer ? STORE_TRIES : STORE_DEADLOCK_TRIES;
+}
+
 /* ---- statements ---- */
 
 static enum mog_err run_once(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
@@ -308,7 +314,7 @@ static enum mog_err run_sized(struct store *st, enum sql_stmt id, size_t size, c
     if (e == MOG_EDBDOWN && st->conn == NULL && !had_written && sql_kind[id] == SQL_KIND_READ && st->tx_depth == 0 &&
         st->lock_name == NULL && store_open(st) == MOG_OK)
         e = run_once(st, id, size, args, n_args);
-    for (int i = 1; e == MOG_EDEADLOCK && st->tx_depth == 0 && i < STORE_TRIES; i++) {
+    for (int i = 1; e == MOG_EDEADLOCK && st->tx_depth == 0 && i < deadlock_tries(st); i++) {
         pause_after_deadlock(st, i);
         e = run_once(st, id, size, args, n_args);
     }
@@ -459,7 +465,7 @@ enum mog_err store_transact(struct store *st, store_tx_fn fn, void *arg)
 {
     bool is_outermost = st->tx_depth == 0;
     enum mog_err e = MOG_EDEADLOCK;
-    for (int i = 0; e == MOG_EDEADLOCK && i < (is_outermost ? STORE_TRIES : 1); i++) {
+    for (int i = 0; e == MOG_EDEADLOCK && i < (is_outermost ? deadlock_tries(st) : 1); i++) {
         if (i > 0)
             pause_after_deadlock(st, i);
         e = store_begin(st);

@@ -18,7 +18,7 @@
  *     MOG_EEXISTS       a unique key is taken
  *     MOG_ENOTEMPTY     something still refers to the row
  *     MOG_ELOCKED       a named lock, or the lock wait of a statement, was not to be had in time: try again later
- *     MOG_EDEADLOCK     a deadlock, three times in a row (or once, inside the caller's own transaction): redo the unit
+ *     MOG_EDEADLOCK     a deadlock, ten times in a row (or once, inside the caller's own transaction): redo the unit
  *     MOG_EDBDOWN       no connection, or it broke; the next unit of work connects anew
  *     MOG_ETIMEOUT      the statement's deadline passed; the connection was dropped, the effect is unknown
  *     MOG_EPERM         the database is read-only, or the user lacks a privilege
@@ -26,7 +26,7 @@
  *     MOG_EDB           any other error
  *   with the detail in store_failure(). On an error, out parameters are empty (as after their _free) unless noted.
  * - "RT" in the comments counts round trips, on the common path. BEGIN and COMMIT count as one each.
- * - Operations of several statements are one transaction. Alone they are repeated up to 3 times after a deadlock;
+ * - Operations of several statements are one transaction. Alone they are repeated up to 10 times after a deadlock, with growing random pauses;
  * inside store_begin ... store_commit they join that transaction, and the error goes to the caller.
  * - A connection that breaks is replaced at the next store_validate(), or within the unit when all of it was reads so
  *   far; never while a named lock is held or a transaction is open.

@@ -12,7 +12,7 @@
 
 #include "common/clock.h"
 
-enum { STORE_TRIES = 3 };
+enum { STORE_TRIES = 3, STORE_DEADLOCK_TRIES = 10 };
 
 struct store_slave_list; /* store_slave.c */
 struct store_slaves_of;
