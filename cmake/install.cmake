@@ -16,3 +16,18 @@ foreach(daemon mogilefsd mogstored)
   install(PROGRAMS init/${daemon}.init DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
   install(FILES init/${daemon}.default DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 endforeach()
+
+# Completion of command lines: one script for all tools, found by the shells under each tool's name.
+if(TARGET mogadm)
+  set(completions ${CMAKE_BINARY_DIR}/completions)
+  file(MAKE_DIRECTORY ${completions})
+  foreach(shell bash zsh)
+    add_custom_command(OUTPUT ${completions}/mogadm.${shell} COMMAND mogadm completion ${shell} > ${completions}/mogadm.${shell}
+      DEPENDS mogadm VERBATIM)
+  endforeach()
+  add_custom_target(completions ALL DEPENDS ${completions}/mogadm.bash ${completions}/mogadm.zsh)
+  foreach(tool mogadm mogupload mogfetch mogdelete mogrename mogfileinfo mogfiledebug moglistkeys moglistfids mogtool mogbench)
+    install(FILES ${completions}/mogadm.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME ${tool})
+  endforeach()
+  install(FILES ${completions}/mogadm.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _mogadm)
+endif()

@@ -89,7 +89,7 @@ class FailOver(Case):
                 self.tracker.answers = {"file_info": info, "get_paths": OK(paths=1, path1="http://x/")}
                 seen = False
                 for _ in range(40):  # which tracker comes first is up to chance
-                    self.tool("mogfileinfo", "--key=k", "--timeout=1",
+                    self.tool("mogfileinfo", "--key=k", "--timeout=3",
                               trackers=f"{self.tracker.hostport},{other.hostport}")
                     if other.requests:
                         seen = True

@@ -43,7 +43,8 @@ class Bench(unittest.TestCase):
         done = self.bench("--ops=noop", "--seconds=1", "--json")
         row = json.loads(done.stdout)[0]
         self.assertGreater(row["requests"], 10)
-        self.assertAlmostEqual(row["seconds"], 1, delta=0.9)
+        self.assertGreaterEqual(row["seconds"], 0.9)
+        self.assertLess(row["seconds"], 20)
 
     def test_errors(self):
         self.cluster.tracker.answers["noop"] = ERR("failure", "Operation failed")
