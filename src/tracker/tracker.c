@@ -14,6 +14,7 @@
 #include "tracker/job/jobs.h"
 #include "tracker/monitor/monitor.h"
 #include "tracker/net/server.h"
+#include "tracker/policy/hooks.h"
 #include "tracker/tracker_options.h"
 #include "tracker/tracker_slaves.h"
 #include "tracker/tracker_succession.h"
@@ -54,6 +55,7 @@ struct tracker {
     size_t n_listen, cap_listen;
     bool has_pidfile;
 
+    struct hooks *hooks;
     struct store_env *env;
     struct cluster_box *box;
     struct node_shared *nodes;
@@ -100,6 +102,9 @@ enum mog_err tracker_load(struct tracker *t, int argc, char **argv, struct mog_f
         printf("mogilefsd: the configuration is fine\n");
         return MOG_ECANCELED;
     }
+    e = tracker_options_hooks(&t->options, &t->hooks, f);
+    if (e != MOG_OK)
+        return e;
     if (t->options.debug > 0)
         log_set_level(LOG_LEVEL_DEBUG);
     if (getcwd(t->folder, sizeof(t->folder)) == NULL)
@@ -323,10 +328,11 @@ static void op_shutdown(void *arg)
 
 /* ---- the loop ---- */
 
-static struct monitor_config monitor_config_of(const struct tracker_options *o)
+static struct monitor_config monitor_config_of(const struct tracker_options *o, const struct hooks *hooks)
 {
     return (struct monitor_config){.cluster = {.min_free_mb = (uint64_t)o->min_free_space,
-                                               .default_mindevcount = (uint32_t)o->default_mindevcount},
+                                               .default_mindevcount = (uint32_t)o->default_mindevcount,
+                                               .hooks = hooks},
                                    .conn_timeout_ms = o->conn_timeout * 1000,
                                    .stream_port = (uint16_t)o->mogstored_stream_port};
 }
@@ -361,7 +367,7 @@ static void reload(struct tracker *t)
     }
     tracker_options_log_fixed(&t->options, &fresh);
     struct node_config node = node_config_of(&fresh);
-    struct monitor_config monitor = monitor_config_of(&fresh);
+    struct monitor_config monitor = monitor_config_of(&fresh, t->hooks);
     tracker_options_fini(&t->options);
     t->options = fresh;
     node_shared_set_config(t->nodes, &node);
@@ -480,7 +486,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 static void start(struct tracker *t)
 {
     struct node_config node = node_config_of(&t->options);
-    struct monitor_config monitor = monitor_config_of(&t->options);
+    struct monitor_config monitor = monitor_config_of(&t->options, t->hooks);
     const char *age = getenv("T_TEMPFILE_TOO_OLD");
     t->box = cluster_box_new();
     t->nodes = node_shared_new(&node);
@@ -581,6 +587,7 @@ void tracker_free(struct tracker *t)
             (void)close(t->listen_fds[i]);
     }
     free(t->listen_fds);
+    hooks_free(t->hooks);
     store_env_free(t->env);
     if (t->db_lock_fd >= 0)
         (void)close(t->db_lock_fd);

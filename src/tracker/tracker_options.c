@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "common/num.h"
 #include "common/span.h"
+#include "tracker/policy/hooks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +65,8 @@ static const struct opt_row rows[] = {
      "serve a schema of any version"},
     {"plugins", 0, "plugins", OPT_LIST, BOTH, AT(plugins), 0, 0, NULL},
     {"repl_use_get_port", 0, "repl_use_get_port", OPT_FLAG, BOTH | OPT_RELOAD, AT(repl_use_get_port), 0, 0, NULL},
-    {"local_network", 0, "local_network", OPT_IGNORE, BOTH, 0, 0, 0, NULL},
+    {"local_network", 0, "local_network", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(local_network), 0, 0,
+     "network of this tracker, for ZoneLocal"},
     {"mogstored_stream_port", 0, "mogstored_stream_port", OPT_INT, BOTH, AT(mogstored_stream_port), 1, 65535,
      "port of the storage nodes' side channel (7501)"},
     {NULL, 0, "rebalance_ignore_missing", OPT_FLAG, OPT_FILE, AT(rebalance_ignore_missing), 0, 0, NULL},
@@ -137,21 +139,45 @@ static enum mog_err find_database(struct tracker_options *o, struct mog_fail *f)
     return MOG_OK;
 }
 
-/* Perl plugins cannot be loaded; those that are built in here need not be. */
+/* Replication policies that the original has as plugins are always there, and need not be named. */
+static bool is_policy(const char *name)
+{
+    static const char *const policies[] = {"MultipleNetworks", "HostsPerNetwork", "MultipleHosts", "MultipleDevices"};
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        if (strcmp(name, policies[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum mog_err tracker_options_hooks(const struct tracker_options *o, struct hooks **out, struct mog_fail *f)
+{
+    const char **names = mem_calloc(o->plugins.n, sizeof(*names));
+    size_t n = 0;
+    enum mog_err e = MOG_OK;
+    for (size_t i = 0; e == MOG_OK && i < o->plugins.n; i++) {
+        const char *name = o->plugins.items[i];
+        if (hooks_exist(name))
+            names[n++] = name;
+        else if (!is_policy(name))
+            e = fail_set(f, MOG_EUNSUPPORTED,
+                         "Unable to load %s: plugins written for the Perl tracker cannot be used (built in: ZoneLocal, "
+                         "MultipleNetworks, HostsPerNetwork)",
+                         name);
+    }
+    if (e == MOG_OK)
+        e = hooks_new(names, n, o->local_network, out, f);
+    free(names);
+    return e;
+}
+
+/* Whether the plugins can be used, told already when the configuration is read. */
 static enum mog_err check_plugins(const struct tracker_options *o, struct mog_fail *f)
 {
-    static const char *const built_in[] = {"MultipleNetworks", "HostsPerNetwork", "MultipleHosts", "MultipleDevices"};
-    for (size_t i = 0; i < o->plugins.n; i++) {
-        bool known = false;
-        for (size_t k = 0; k < sizeof(built_in) / sizeof(built_in[0]); k++)
-            known = known || strcmp(o->plugins.items[i], built_in[k]) == 0;
-        if (!known)
-            return fail_set(f, MOG_EUNSUPPORTED,
-                            "Unable to load %s: plugins written for the Perl tracker cannot be used (built in: "
-                            "MultipleNetworks, HostsPerNetwork)",
-                            o->plugins.items[i]);
-    }
-    return MOG_OK;
+    struct hooks *hooks = NULL;
+    enum mog_err e = tracker_options_hooks(o, &hooks, f);
+    hooks_free(hooks);
+    return e;
 }
 
 enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, struct mog_fail *f)

@@ -13,7 +13,7 @@ struct tracker_options {
     bool daemonize, skip_config, check_config, help, version;
     bool no_schema_check, job_master, repl_use_get_port, rebalance_ignore_missing, db_row_locks;
     int debug;
-    char *config, *db_dsn, *db_user, *db_pass, *db_pass_file, *state_dir, *pidfile, *user, *log_file;
+    char *config, *db_dsn, *db_user, *db_pass, *db_pass_file, *state_dir, *pidfile, *user, *log_file, *local_network;
     int64_t conf_port;
     int64_t query_jobs, listener_jobs, delete_jobs, replicate_jobs, fsck_jobs, reaper_jobs;
     int64_t min_free_space, default_mindevcount, node_timeout, conn_timeout, conn_pool_size, mogstored_stream_port;
@@ -29,6 +29,11 @@ struct tracker_options {
  */
 MOG_MUSTCHECK enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, struct mog_fail *f);
 void tracker_options_fini(struct tracker_options *o);
+
+/* The plugins that `plugins` names. MOG_EUNSUPPORTED, MOG_EINVAL. Free with hooks_free(). */
+struct hooks;
+MOG_MUSTCHECK enum mog_err tracker_options_hooks(const struct tracker_options *o, struct hooks **out,
+                                                 struct mog_fail *f);
 
 /* Tell the log which options differ and take effect only after a restart. */
 void tracker_options_log_fixed(const struct tracker_options *old, const struct tracker_options *new);

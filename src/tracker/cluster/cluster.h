@@ -62,9 +62,11 @@ struct cluster_setting {
 };
 
 /* Values of the tracker's own configuration that decisions need. */
+struct hooks;
 struct cluster_config {
     uint64_t min_free_mb;
     uint32_t default_mindevcount;
+    const struct hooks *hooks; /* plugins; NULL: none. Outlives all snapshots */
 };
 
 struct cluster {

@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "store/store_file.h"
 #include "tracker/policy/choose.h"
+#include "tracker/policy/hooks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -78,6 +79,7 @@ static size_t choose(struct cmd_ctx *ctx, size_t want, const struct cluster_devi
     if (cmd_arg_is_true(ctx, "size"))
         n = filter_by_size(items, n, cmd_arg_num(ctx, "size"));
     n = choose_destinations(&ctx->rng, items, n);
+    hooks_order_destinations(c, ctx->peer_ip, items, n);
     size_t found = spread(items, n, want, dests);
     free(items);
     return found;

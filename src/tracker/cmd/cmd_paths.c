@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "store/store_file.h"
 #include "tracker/policy/choose.h"
+#include "tracker/policy/hooks.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -111,6 +112,7 @@ static void walk_copies(struct walk *w)
             items[n++] = (struct choose_item){d, weight_of(d)};
     }
     n = choose_order(&w->ctx->rng, items, n);
+    hooks_order_paths(w->ctx->cluster, w->ctx->peer_ip, items, n);
     for (size_t i = 0; i < n && w->n < w->want; i++)
         visit(w, items[i].device);
     free(items);

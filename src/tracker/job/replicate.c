@@ -7,6 +7,7 @@
 #include "store/store_file.h"
 #include "store/store_lock.h"
 #include "tracker/policy/choose.h"
+#include "tracker/policy/hooks.h"
 #include "tracker/policy/policy.h"
 
 #include <inttypes.h>
@@ -111,8 +112,10 @@ static const struct cluster_device *pick_source(struct run *r)
         if (id == r->req->preferred)
             best = d;
     }
-    if (best == NULL && choose_order(&r->w->rng, items, n) != 0)
+    if (best == NULL && (n = choose_order(&r->w->rng, items, n)) != 0) {
+        hooks_order_sources(r->w->cluster, items, n);
         best = items[0].device;
+    }
     free(items);
     return best;
 }
