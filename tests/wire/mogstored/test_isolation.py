@@ -12,7 +12,7 @@ from faults import Faults
 from storednode import StoredNode
 from waiting import wait_until
 
-SLOW_MS = 1500
+SLOW_MS = 4000
 
 
 class Isolation(unittest.TestCase):
@@ -136,7 +136,7 @@ class SharedSyncs(Isolation):
 
     def test_shared_syncs(self):
         self.node.request("PUT", "/dev1/0/first", body=b"x")
-        self.faults.set("fsync /dev1/0 delay 300")
+        self.faults.set("fsync /dev1/0 delay 1000")
         self.faults.forget()
         threads, answers = self.in_parallel([lambda i=i: self.node.request("PUT", f"/dev1/0/{i}", body=b"x").status
                                              for i in range(16)])

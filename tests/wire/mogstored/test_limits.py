@@ -140,6 +140,11 @@ class Slow(StoredTest):
     def test_many_at_once(self):
         errors = []
 
+        def descriptors():
+            return len(os.listdir(f"/proc/{self.node.pid}/fd"))
+        self.request("PUT", "/dev1/many/warm", body=b"x")
+        before = descriptors()
+
         def work(i):
             try:
                 with self.node.connect() as connection:
@@ -149,6 +154,10 @@ class Slow(StoredTest):
                         assert connection.request("PUT", target, body=data).status == 201
                         assert connection.request("GET", target).body == data
                         assert connection.request("DELETE", target).status == 204
+                        assert connection.request("GET", target).status == 404
+                with self.node.connect() as connection:  # and one that leaves in mid-upload
+                    connection.send(f"PUT /dev1/many/{i}/gone HTTP/1.1\r\nContent-Length: 900000\r\n\r\n")
+                    connection.send(bytes(300000))
             except BaseException as e:  # noqa: B902 (told to the test)
                 errors.append(e)
         threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
@@ -157,6 +166,8 @@ class Slow(StoredTest):
         for thread in threads:
             thread.join()
         self.assertEqual(errors, [])
+        wait_until(lambda: descriptors() <= before, what="no descriptor is lost")
+        self.assertEqual(self.node.temporaries(), [])
 
 
 class ShortTimes(StoredTest):
