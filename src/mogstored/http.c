@@ -2,6 +2,7 @@
 /* The HTTP server on port 7500: the library's daemons, their options and their end. */
 #include "mogstored/http.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -65,7 +66,7 @@ static void *sweep(void *arg)
         pthread_cond_timedwait(&h->wake, &h->lock, &until);
         http_conns_sweep(h->conns);
         if (atomic_load(&h->is_quiescing))
-            http_conns_close_idle(h->conns);
+            http_conns_close_idle(h->conns, atomic_load(&h->leave_idle_ms));
     }
     pthread_mutex_unlock(&h->lock);
     return NULL;
@@ -113,16 +114,29 @@ enum mog_err http_serve(struct http *h, int fd, bool is_readonly, struct mog_fai
     return MOG_OK;
 }
 
-void http_quiesce(struct http *h, bool keep_sockets)
+/*
+ * Else clients would go on connecting, and hang. Where systemd or another process has the socket too, it goes on there.
+ * The number stays in use, since a thread may be about to accept from it.
+ */
+static void give_up_socket(int fd)
 {
+    int nothing = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (nothing < 0)
+        return;
+    (void)dup3(nothing, fd, O_CLOEXEC);
+    close(nothing);
+}
+
+void http_quiesce(struct http *h, bool is_handed_over)
+{
+    int64_t idle_ms = is_handed_over ? HTTP_LEAVE_IDLE_MS : 0;
+    atomic_store(&h->leave_idle_ms, idle_ms);
     atomic_store(&h->is_quiescing, true);
     for (size_t i = 0; i < h->n_listeners; i++) {
         (void)MHD_quiesce_daemon(h->listeners[i].daemon);
-        /* Else clients would go on connecting, and hang. */
-        if (!keep_sockets)
-            (void)shutdown(h->listeners[i].fd, SHUT_RDWR);
+        give_up_socket(h->listeners[i].fd);
     }
-    http_conns_close_idle(h->conns);
+    http_conns_close_idle(h->conns, idle_ms);
 }
 
 size_t http_connections(struct http *h)

@@ -15,7 +15,11 @@ struct devices;
 struct http;
 struct settings;
 
-enum { HTTP_LISTENERS_MAX = 2, HTTP_SURPLUS = 64 /* connections over the limit that are told so */ };
+enum {
+    HTTP_LISTENERS_MAX = 2,
+    HTTP_SURPLUS = 64 /* connections over the limit that are told so */,
+    HTTP_LEAVE_IDLE_MS = 5000
+};
 
 struct http_opts {
     struct devices *devices;       /* must outlive the server */
@@ -35,10 +39,11 @@ struct http *http_new(const struct http_opts *opts);
 MOG_MUSTCHECK enum mog_err http_serve(struct http *h, int fd, bool is_readonly, struct mog_fail *f);
 
 /*
- * Accept no more connections, finish what has begun, close what is idle. `keep_sockets`: the listening sockets are
- * shared with another process, and must go on for it.
+ * Accept no more connections, finish what has begun, close what is idle. `is_handed_over`: the listening sockets are
+ * shared with another process, and go on for it; a connection is idle only after HTTP_LEAVE_IDLE_MS, since its next
+ * request may be on the way.
  */
-void http_quiesce(struct http *h, bool keep_sockets);
+void http_quiesce(struct http *h, bool is_handed_over);
 
 /* Connections that are open. Any thread. */
 size_t http_connections(struct http *h);

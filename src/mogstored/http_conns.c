@@ -188,10 +188,10 @@ void http_conns_sweep(struct http_conns *c)
         log_info("http: closed %zu connections that were too slow, one of them from %s", slow, peer);
 }
 
-void http_conns_close_idle(struct http_conns *c)
+void http_conns_close_idle(struct http_conns *c, int64_t idle_ms)
 {
     /* The first bytes of a request may be on the way. */
-    int64_t since = clock_mono_ms() - HTTP_FRESH_MS;
+    int64_t since = clock_mono_ms() - (idle_ms > HTTP_FRESH_MS ? idle_ms : HTTP_FRESH_MS);
     pthread_mutex_lock(&c->lock);
     for (struct http_conn *conn = c->first; conn; conn = conn->next) {
         int unread = 0;

@@ -57,8 +57,8 @@ void http_conn_enter(struct http_conn *conn, enum http_phase phase);
  * whose other end has gone. To be called every second.
  */
 void http_conns_sweep(struct http_conns *c);
-/* Hang up all that are idle; those that have just become so are left for the next call. */
-void http_conns_close_idle(struct http_conns *c);
+/* Hang up all that have been idle for `idle_ms`; those that have just become so are left for the next call. */
+void http_conns_close_idle(struct http_conns *c, int64_t idle_ms);
 
 size_t http_conns_count(struct http_conns *c);
 

@@ -129,6 +129,7 @@ struct http {
     size_t n_listeners;
     struct stats stats;
     _Atomic bool is_quiescing;
+    _Atomic int64_t leave_idle_ms; /* while quiescing */
     pthread_t sweeper;
     pthread_mutex_t lock;
     pthread_cond_t wake;

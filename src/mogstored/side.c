@@ -77,6 +77,7 @@ static void client_step(struct side_client *c)
         }
         if (!line)
             break;
+        c->active_mono_ms = clock_mono_ms();
         side_run_command(c, span_make(line, len));
         free(line);
     }
@@ -138,6 +139,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
         c->next->prev = c;
     s->first = c;
     s->clients++;
+    c->active_mono_ms = clock_mono_ms();
     bufferevent_setcb(c->io, on_read, on_written, on_event, c);
     bufferevent_setwatermark(c->io, EV_READ, 0, SIDE_READ_MAX);
     (void)bufferevent_enable(c->io, EV_READ | EV_WRITE);
@@ -170,6 +172,21 @@ static void format_block(struct side *s, struct buf *out)
     free(list);
 }
 
+/* Close those that nobody waits for any more. */
+static void leave(struct side *s, int64_t now)
+{
+    if (s->listener)
+        evconnlistener_free(s->listener);
+    s->listener = NULL;
+    for (struct side_client *c = s->first, *next; c; c = next) {
+        next = c->next;
+        bool is_idle = !c->work && evbuffer_get_length(bufferevent_get_output(c->io)) == 0 &&
+                       now - c->active_mono_ms >= SIDE_LEAVE_IDLE_MS;
+        if (c->is_watcher || is_idle)
+            client_close(c);
+    }
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct side *s = arg;
@@ -177,6 +194,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     int64_t now = clock_mono_ms();
     (void)fd;
     (void)what;
+    if (atomic_load(&s->is_quiescing))
+        leave(s, now);
     if (s->opts.has_iostat)
         iostat_sample(s->iostat);
     for (struct side_client *c = s->first, *next; c; c = next) {
@@ -217,6 +236,7 @@ static void take_mail(struct side *s)
         struct side_client *c = w->client;
         if (c) {
             c->work = NULL;
+            c->active_mono_ms = clock_mono_ms();
             side_finish_work(w);
         }
         free(w->path);
@@ -230,8 +250,11 @@ static void on_mail(evutil_socket_t fd, short what, void *arg)
 {
     uint64_t n;
     (void)what;
+    struct side *s = arg;
     (void)!read(fd, &n, sizeof n);
-    take_mail(arg);
+    take_mail(s);
+    if (atomic_load(&s->is_quiescing))
+        leave(s, clock_mono_ms());
 }
 
 static void on_halt(evutil_socket_t fd, short what, void *arg)
@@ -289,6 +312,18 @@ enum mog_err side_serve(struct side *s, int fd, struct mog_fail *f)
         return fail_set(f, MOG_EIO, "cannot start a thread for the side channel");
     s->has_thread = true;
     return MOG_OK;
+}
+
+void side_quiesce(struct side *s)
+{
+    uint64_t one = 1;
+    atomic_store(&s->is_quiescing, true);
+    (void)!write(s->mail_fd, &one, sizeof one);
+}
+
+size_t side_clients(struct side *s)
+{
+    return atomic_load(&s->clients);
 }
 
 void side_stop(struct side *s)

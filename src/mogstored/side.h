@@ -6,12 +6,15 @@
 #include "common/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct devices;
 struct http;
 struct settings;
 struct side;
+
+enum { SIDE_LEAVE_IDLE_MS = 5000 };
 
 struct side_opts {
     struct devices *devices;   /* must outlive the channel */
@@ -28,6 +31,13 @@ struct side *side_new(const struct side_opts *opts);
 
 /* Serve the listening socket `fd` (stays the caller's) on a thread of its own. MOG_EIO with the detail in `f`. */
 MOG_MUSTCHECK enum mog_err side_serve(struct side *s, int fd, struct mog_fail *f);
+
+/*
+ * Another process serves new connections: accept none, close watchers, and all others when they have been idle for
+ * SIDE_LEAVE_IDLE_MS. Returns at once; side_clients() says how many are left. Any thread.
+ */
+void side_quiesce(struct side *s);
+size_t side_clients(struct side *s);
 
 /*
  * Close all connections and end the thread. Digests that run are canceled; they must have ended (devices_stop) before

@@ -10,6 +10,7 @@
 #include "mogstored/side.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -53,6 +54,7 @@ struct side_client {
     bool has_ended;  /* the other end sends no more */
     bool is_closing; /* close as soon as the output is gone */
     int64_t ended_mono_ms;
+    int64_t active_mono_ms; /* its last command came or was answered */
 };
 
 /* Invariant: `mailbox` is under `lock`; all else is the loop's while it runs. */
@@ -63,7 +65,8 @@ struct side {
     struct event *tick, *mail, *halt;
     int mail_fd, halt_fd; /* eventfds */
     struct side_client *first;
-    size_t clients;
+    _Atomic bool is_quiescing;
+    _Atomic size_t clients;
     struct iostat *iostat;
     struct digester *digester;
     int64_t started_unix_s;

@@ -2,6 +2,7 @@
 /* The storage daemon as a whole: start in order, run until a signal, stop in reverse order. */
 #include "mogstored/stored.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -18,6 +19,7 @@
 #include "common/clock.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "common/net.h"
 #include "common/num.h"
 #include "mogstored/access_log.h"
 #include "mogstored/devices.h"
@@ -35,7 +37,7 @@ enum {
 
 enum mog_err stored_load(struct stored *s, int argc, char **argv, bool *is_done, struct mog_fail *f)
 {
-    *s = (struct stored){.argc = argc, .argv = argv};
+    *s = (struct stored){.argc = argc, .argv = argv, .inherited = HANDOVER_NONE, .answer_fd = -1};
     for (size_t i = 0; i < STORED_SOCKET_COUNT; i++)
         s->fds[i] = -1;
     settings_init(&s->settings);
@@ -56,6 +58,22 @@ enum mog_err stored_load(struct stored *s, int argc, char **argv, bool *is_done,
     return reload_apply_settings(s, &s->opts, f);
 }
 
+/* Names would not be resolved anew when a network changes, so there are none. */
+static enum mog_err listen_at(struct stored *s, const char *what, const char *address, int *fd, struct mog_fail *f)
+{
+    char host[64];
+    uint16_t port;
+    struct in6_addr unused;
+    struct mog_fail inner = {0};
+    bool is_numeric =
+        net_split(address, 0, host, sizeof host, &port) == MOG_OK && port != 0 &&
+        (host[0] == '\0' || inet_pton(AF_INET, host, &unused) == 1 || inet_pton(AF_INET6, host, &unused) == 1);
+    if (!is_numeric)
+        return fail_set(f, MOG_EINVAL, "%s: \"%s\" is not an address and a port (a.b.c.d:port)", what, address);
+    enum mog_err e = handover_listen(&s->inherited, host, port, fd, &inner);
+    return e == MOG_OK ? MOG_OK : fail_set(f, e, "%s: %s", what, inner.text);
+}
+
 enum mog_err stored_listen(struct stored *s, struct mog_fail *f)
 {
     bool serves_http = strcmp(s->opts.server, "none") != 0;
@@ -67,12 +85,12 @@ enum mog_err stored_listen(struct stored *s, struct mog_fail *f)
         [STORED_HTTP_GET] = {"httpgetlisten", serves_http ? s->opts.httpgetlisten : NULL},
         [STORED_METRICS] = {"http_metrics_listen", s->opts.http_metrics_listen},
     };
-    enum mog_err e = sockets_inherit(&s->inherited, f);
+    enum mog_err e = handover_inherit(&s->inherited, "MOGSTORED_FD", f);
     for (size_t i = 0; e == MOG_OK && i < STORED_SOCKET_COUNT; i++) {
         if (wanted[i].address)
-            e = sockets_listen(&s->inherited, wanted[i].what, wanted[i].address, &s->fds[i], f);
+            e = listen_at(s, wanted[i].what, wanted[i].address, &s->fds[i], f);
     }
-    sockets_close_rest(&s->inherited);
+    handover_close_rest(&s->inherited);
     return e;
 }
 
@@ -91,6 +109,15 @@ static enum mog_err check_pidfile(const char *path, struct mog_fail *f)
     if (pid == (uint64_t)getpid() || (kill((pid_t)pid, 0) != 0 && errno == ESRCH))
         return MOG_OK;
     return fail_set(f, MOG_EEXISTS, "already running on PID: %" PRIu64 " (%s)", pid, path);
+}
+
+static enum mog_err write_pidfile(struct stored *s, struct mog_fail *f)
+{
+    if (!s->opts.pidfile)
+        return MOG_OK;
+    enum mog_err e = daemon_pidfile_write(s->opts.pidfile, f);
+    s->has_pidfile = e == MOG_OK;
+    return e;
 }
 
 /* As daemon_become, with a group other than the user's own. */
@@ -137,14 +164,12 @@ enum mog_err stored_enter(struct stored *s, struct mog_fail *f)
     enum mog_err e = MOG_OK;
     limit_connections(s);
     (void)umask(022);
-    if (o->pidfile)
+    if (o->pidfile && !s->inherited.is_successor)
         e = check_pidfile(o->pidfile, f);
     if (e == MOG_OK && o->daemonize)
-        e = upgrade_is_successor() ? leave_folder(f) : daemon_detach(f);
-    if (e == MOG_OK && o->pidfile) {
-        e = daemon_pidfile_write(o->pidfile, f);
-        s->has_pidfile = e == MOG_OK;
-    }
+        e = s->inherited.is_successor ? leave_folder(f) : daemon_detach(f);
+    if (e == MOG_OK && !s->inherited.is_successor)
+        e = write_pidfile(s, f);
     if (e == MOG_OK)
         e = become(o->user, o->group, f);
     return e;
@@ -154,6 +179,9 @@ static void ask_to_stop(void *arg, bool is_graceful, uint64_t limit_s)
 {
     struct stored *s = arg;
     atomic_store(&s->graceful_limit_s, limit_s);
+    /* Who says it to an old process means the daemon. */
+    if (atomic_load(&s->heir) != 0)
+        (void)kill((pid_t)atomic_load(&s->heir), is_graceful ? SIGQUIT : SIGTERM);
     (void)kill(getpid(), is_graceful ? SIGQUIT : SIGTERM);
 }
 
@@ -219,11 +247,14 @@ enum mog_err stored_start(struct stored *s, struct mog_fail *f)
     }
     if (e == MOG_OK && s->fds[STORED_METRICS] >= 0)
         e = metrics_serve(s->fds[STORED_METRICS], s->devices, s->http, &s->metrics, f);
+    if (e == MOG_OK && s->inherited.is_successor)
+        e = write_pidfile(s, f);
     if (e != MOG_OK)
         return e;
     if (o->daemonize)
         (void)!log_open("mogstored", LOG_SINK_SYSLOG, NULL, NULL);
     daemon_ready();
+    handover_done(&s->inherited);
     if (!o->daemonize) {
         printf("Running.\n");
         (void)fflush(stdout);
@@ -232,20 +263,48 @@ enum mog_err stored_start(struct stored *s, struct mog_fail *f)
     return MOG_OK;
 }
 
+/* Those of the side channel count only where another process serves new ones: watchers never end. */
+static bool has_clients(struct stored *s)
+{
+    return http_connections(s->http) > 0 || (s->has_left && side_clients(s->side) > 0);
+}
+
 /* Finish what has begun, at most for a while. A second signal to stop ends it. */
 static void drain(struct stored *s, const sigset_t *signals)
 {
     uint64_t limit_s = atomic_load(&s->graceful_limit_s);
     struct deadline by = deadline_in((int64_t)(limit_s > 0 ? limit_s : (uint64_t)s->opts.graceful_timeout) * 1000);
-    log_info("stopping gracefully");
-    daemon_notify("STOPPING=1");
-    http_quiesce(s->http, s->successor != 0);
-    while (http_connections(s->http) > 0 && !deadline_is_past(by)) {
+    if (s->has_left) {
+        log_info("upgrade: process %d serves, finishing what has begun", s->successor);
+        side_quiesce(s->side);
+    } else {
+        log_info("stopping gracefully");
+        daemon_notify("STOPPING=1");
+    }
+    http_quiesce(s->http, s->has_left);
+    while (has_clients(s) && !deadline_is_past(by)) {
         struct timespec pause = {.tv_nsec = 100000000};
         int sig = sigtimedwait(signals, NULL, &pause);
         if (sig == SIGTERM || sig == SIGINT)
             break;
     }
+}
+
+static void leave(struct stored *s, const sigset_t *signals)
+{
+    atomic_store(&s->heir, s->successor);
+    metrics_stop(s->metrics); /* it is the new process that counts from now on */
+    s->metrics = NULL;
+    drain(s, signals);
+    log_info("ending run, another process has taken over");
+}
+
+/* 0: none came, and it is time to look after the new process. */
+static int next_signal(struct stored *s, const sigset_t *signals)
+{
+    struct timespec pause = {.tv_nsec = UPGRADE_POLL_MS * 1000000L};
+    int sig = upgrade_is_pending(s) ? sigtimedwait(signals, NULL, &pause) : sigwaitinfo(signals, NULL);
+    return sig > 0 ? sig : 0;
 }
 
 void stored_run(struct stored *s)
@@ -254,8 +313,11 @@ void stored_run(struct stored *s)
     int sig = 0;
     block_signals(&signals);
     for (;;) {
-        if (sigwait(&signals, &sig) != 0)
-            continue;
+        sig = next_signal(s, &signals);
+        if (upgrade_is_pending(s) && upgrade_check(s)) {
+            leave(s, &signals);
+            return;
+        }
         switch (sig) {
         case SIGHUP:
             reload(s);
@@ -267,7 +329,7 @@ void stored_run(struct stored *s)
             upgrade_start(s);
             break;
         case SIGCHLD:
-            upgrade_reap(s);
+        case 0:
             break;
         case SIGQUIT:
             drain(s, &signals);
@@ -297,7 +359,7 @@ static void stop_threads(struct stored *s)
         (void)pthread_detach(watchdog);
     metrics_stop(s->metrics);
     if (s->http)
-        http_quiesce(s->http, s->successor != 0);
+        http_quiesce(s->http, s->has_left);
     if (s->side)
         side_stop(s->side);
     if (s->devices)
@@ -317,7 +379,8 @@ void stored_stop(struct stored *s)
         if (s->fds[i] >= 0)
             close(s->fds[i]);
     }
-    upgrade_remove_pidfile(s);
+    upgrade_stop(s);
+    handover_fini(&s->inherited);
     settings_fini(&s->settings);
     stored_options_fini(&s->opts);
 }

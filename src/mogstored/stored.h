@@ -3,9 +3,10 @@
 #ifndef MOG_MOGSTORED_STORED_H
 #define MOG_MOGSTORED_STORED_H
 
+#include "common/clock.h"
 #include "common/err.h"
+#include "common/handover.h"
 #include "mogstored/settings.h"
-#include "mogstored/sockets.h"
 #include "mogstored/stored_options.h"
 
 #include <limits.h>
@@ -29,7 +30,7 @@ struct stored {
     char folder_buffer[PATH_MAX];
     struct stored_options opts;
     struct settings settings;
-    struct sockets inherited;
+    struct handover inherited;
     int fds[STORED_SOCKET_COUNT]; /* -1: not used */
     struct devices *devices;
     struct access_log *access_log;
@@ -38,6 +39,10 @@ struct stored {
     struct metrics *metrics;
     bool has_pidfile;                  /* written by us */
     int successor;                     /* pid of the process that takes our place; 0: none */
+    int answer_fd;                     /* from it, until it serves; else -1 */
+    struct deadline upgrade_by;        /* it must serve by then */
+    bool has_left;                     /* it serves */
+    _Atomic int heir;                  /* its pid, when it serves; for other threads */
     _Atomic uint64_t graceful_limit_s; /* asked for by `shutdown graceful`; 0: the option's */
 };
 

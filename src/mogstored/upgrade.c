@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What SIGUSR2 does: a new process, perhaps of a new binary, that shares the listening sockets with this one. */
+/* What SIGUSR2 does: a new process, perhaps of a new binary, takes the listening sockets over, and then our place. */
 #include "mogstored/upgrade.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/daemon.h"
@@ -12,44 +10,59 @@
 #include "common/mem.h"
 #include "mogstored/stored.h"
 
-#define SUCCESSOR_VARIABLE "MOGSTORED_SUCCESSOR"
-
-bool upgrade_is_successor(void)
-{
-    return getenv(SUCCESSOR_VARIABLE) != NULL;
-}
-
 static char *old_name(const struct stored *s)
 {
     return mem_printf("%s.oldbin", s->opts.pidfile);
 }
 
-static void move_pidfile(struct stored *s, bool is_back)
+static void write_old_name(const struct stored *s)
 {
     struct mog_fail f;
-    if (!s->opts.pidfile)
+    if (!s->has_pidfile)
         return;
-    char *old = old_name(s);
-    const char *from = is_back ? old : s->opts.pidfile, *to = is_back ? s->opts.pidfile : old;
-    daemon_pidfile_remove(from);
-    if (daemon_pidfile_write(to, &f) != MOG_OK)
+    char *name = old_name(s);
+    if (daemon_pidfile_write(name, &f) != MOG_OK)
         log_warn("upgrade: %s", f.text);
-    free(old);
+    free(name);
+}
+
+static void remove_old_name(const struct stored *s)
+{
+    if (!s->has_pidfile)
+        return;
+    char *name = old_name(s);
+    daemon_pidfile_remove(name);
+    free(name);
 }
 
 void upgrade_remove_pidfile(const struct stored *s)
 {
-    if (!s->has_pidfile)
-        return;
-    char *name = s->successor != 0 ? old_name(s) : mem_strdup(s->opts.pidfile);
-    daemon_pidfile_remove(name);
-    free(name);
+    if (s->has_left || s->successor != 0)
+        remove_old_name(s);
+    if (s->has_pidfile && !s->has_left)
+        daemon_pidfile_remove(s->opts.pidfile);
+}
+
+static void forget(struct stored *s)
+{
+    if (s->answer_fd >= 0)
+        close(s->answer_fd);
+    s->answer_fd = -1;
+}
+
+static void fail(struct stored *s, const char *why)
+{
+    forget(s);
+    handover_abandon(s->successor);
+    remove_old_name(s);
+    log_err("upgrade: the new process %d %s, going on as before", s->successor, why);
+    s->successor = 0;
 }
 
 void upgrade_start(struct stored *s)
 {
     int fds[STORED_SOCKET_COUNT];
-    size_t n = 0;
+    struct handover_offer offer = {.argv = s->argv, .folder = s->folder, .fds = fds, .lock_fd = -1};
     struct mog_fail f;
     if (s->successor != 0) {
         log_warn("upgrade: process %d is there already", s->successor);
@@ -57,32 +70,45 @@ void upgrade_start(struct stored *s)
     }
     for (size_t i = 0; i < STORED_SOCKET_COUNT; i++) {
         if (s->fds[i] >= 0)
-            fds[n++] = s->fds[i];
+            fds[offer.n++] = s->fds[i];
     }
-    move_pidfile(s, false);
-    bool was_successor = upgrade_is_successor();
-    (void)setenv(SUCCESSOR_VARIABLE, "1", 1);
-    enum mog_err e = sockets_hand_over(s->argv, s->folder, fds, n, &s->successor, &f);
-    if (!was_successor)
-        (void)unsetenv(SUCCESSOR_VARIABLE);
-    if (e != MOG_OK) {
+    if (handover_start(&offer, &s->successor, &s->answer_fd, &f) != MOG_OK) {
         s->successor = 0;
-        move_pidfile(s, true);
-        log_err("upgrade: %s", f.text);
+        log_err("upgrade: %s, going on as before", f.text);
         return;
     }
-    log_info("upgrade: process %d takes over, send SIGQUIT to %ld when it serves", s->successor, (long)getpid());
+    write_old_name(s);
+    s->upgrade_by = deadline_in(HANDOVER_LIMIT_S * 1000);
+    log_info("upgrade: process %d is to take our place", s->successor);
 }
 
-void upgrade_reap(struct stored *s)
+bool upgrade_is_pending(const struct stored *s)
 {
-    int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (pid != s->successor)
-            continue;
-        log_err("upgrade: the new process %ld has ended, going on as before", (long)pid);
-        s->successor = 0;
-        move_pidfile(s, true);
+    return s->answer_fd >= 0;
+}
+
+bool upgrade_check(struct stored *s)
+{
+    switch (handover_answer(s->answer_fd)) {
+    case HANDOVER_WAITING:
+        if (deadline_is_past(s->upgrade_by))
+            fail(s, "does not serve in time");
+        break;
+    case HANDOVER_TAKEN:
+        forget(s);
+        s->has_left = true;
+        break;
+    case HANDOVER_FAILED:
+        fail(s, "has ended before it served");
+        break;
     }
+    return s->has_left;
+}
+
+void upgrade_stop(struct stored *s)
+{
+    if (upgrade_is_pending(s))
+        handover_abandon(s->successor);
+    forget(s);
+    upgrade_remove_pidfile(s);
 }

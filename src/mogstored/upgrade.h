@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What SIGUSR2 does: a new process, perhaps of a new binary, that shares the listening sockets with this one. */
+/* What SIGUSR2 does: a new process, perhaps of a new binary, takes the listening sockets over, and then our place. */
 #ifndef MOG_MOGSTORED_UPGRADE_H
 #define MOG_MOGSTORED_UPGRADE_H
 
@@ -7,19 +7,22 @@
 
 struct stored;
 
+enum { UPGRADE_POLL_MS = 20 };
+
 /*
- * Start it. The pid file becomes "<pidfile>.oldbin" with our pid, and the new process writes its own. The operator
- * sends SIGQUIT to us when the new one serves. A second one is refused while the first lives.
+ * Start it. Our pid is in "<pidfile>.oldbin" from now on; the new process writes the pid file when it serves. A second
+ * one is refused while the first is on its way.
  */
 void upgrade_start(struct stored *s);
 
-/* A child has ended: if it was the new process, things are as they were before. */
-void upgrade_reap(struct stored *s);
+/* Is a new process on its way? Then upgrade_check() is to be called every UPGRADE_POLL_MS. */
+bool upgrade_is_pending(const struct stored *s);
 
-/* At the end: our pid file, under the name that it has now. */
+/* True: the new process serves, and we leave. When it has failed, or takes too long, all is as it was before. */
+bool upgrade_check(struct stored *s);
+
+/* At the end: our pid file, under the name that it has now; a new process that does not serve yet is ended. */
+void upgrade_stop(struct stored *s);
 void upgrade_remove_pidfile(const struct stored *s);
-
-/* Were we started in that way? Then we are in the background already. Valid from the start on. */
-bool upgrade_is_successor(void);
 
 #endif

@@ -136,7 +136,9 @@ START_TEST(test_close_idle)
     age(&p[1], HTTP_PHASE_BODY, 1000);
     age(&p[2], HTTP_PHASE_IDLE, 0);
     ck_assert_int_eq(write(p[3].theirs, "G", 1), 1);
-    http_conns_close_idle(c);
+    http_conns_close_idle(c, 2000);
+    ck_assert(!is_hung_up(&p[0]));
+    http_conns_close_idle(c, 0);
     ck_assert(is_hung_up(&p[0]) && !is_hung_up(&p[1]) && !is_hung_up(&p[2]) && !is_hung_up(&p[3]));
     for (int i = 0; i < 4; i++)
         close_pair(&p[i], c);
