@@ -144,6 +144,10 @@ class ClassesOnMariadb(Classes):
     database = "mariadb"
 
 
+class ClassesOnPostgres(Classes):
+    database = "postgres"
+
+
 class DefaultMindevcount(ClusterTest):
     options = {"default_mindevcount": 4}
 

@@ -292,6 +292,10 @@ class CreateOnMariadb(Create):
     database = "mariadb"
 
 
+class CreateOnPostgres(Create):
+    database = "postgres"
+
+
 class NoDevices(ClusterTest):
     def test_nowhere_to_store(self):
         name = self.domain()

@@ -102,5 +102,9 @@ class DeleteOnMariadb(Delete):
     database = "mariadb"
 
 
+class DeleteOnPostgres(Delete):
+    database = "postgres"
+
+
 if __name__ == "__main__":
     unittest.main()

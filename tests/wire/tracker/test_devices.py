@@ -97,6 +97,10 @@ class DevicesOnMariadb(Devices):
     database = "mariadb"
 
 
+class DevicesOnPostgres(Devices):
+    database = "postgres"
+
+
 class Observed(ClusterTest):
     nodes, devices = 2, 2
 

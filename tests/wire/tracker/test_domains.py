@@ -106,5 +106,9 @@ class DomainsOnMariadb(Domains):
     database = "mariadb"
 
 
+class DomainsOnPostgres(Domains):
+    database = "postgres"
+
+
 if __name__ == "__main__":
     unittest.main()

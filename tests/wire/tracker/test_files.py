@@ -130,5 +130,9 @@ class FilesOnMariadb(Files):
     database = "mariadb"
 
 
+class FilesOnPostgres(Files):
+    database = "postgres"
+
+
 if __name__ == "__main__":
     unittest.main()

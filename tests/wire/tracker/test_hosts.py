@@ -139,5 +139,9 @@ class HostsOnMariadb(Hosts):
     database = "mariadb"
 
 
+class HostsOnPostgres(Hosts):
+    database = "postgres"
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -139,6 +139,10 @@ class ListsOnMariadb(Lists):
     database = "mariadb"
 
 
+class ListsOnPostgres(Lists):
+    database = "postgres"
+
+
 class Debug(ClusterTest):
     nodes = 1
 

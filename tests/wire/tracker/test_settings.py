@@ -18,8 +18,8 @@ class Settings(ClusterTest):
         return got["value"]
 
     def stored(self, key):
-        rows = self.cluster.database.rows(f"SELECT value FROM server_settings WHERE field = '{key}'")
-        return rows[0][0] if rows else None
+        rows = self.cluster.database.rows(f"SELECT field, value FROM server_settings WHERE field = '{key}'")
+        return rows[0][1] if rows else None
 
     def test_reading(self):
         self.assertOK(self.client.call("server_setting", key="schema_version"), key="schema_version", value=17)
@@ -116,6 +116,10 @@ class Settings(ClusterTest):
 
 class SettingsOnMariadb(Settings):
     database = "mariadb"
+
+
+class SettingsOnPostgres(Settings):
+    database = "postgres"
 
 
 if __name__ == "__main__":
