@@ -108,6 +108,7 @@ struct sql_conn {
     bool names_are_bytes; /* found out at open and by inspect() */
     bool names_are_utf8;  /* they are text, and its width is in characters of several bytes */
     bool can_return;      /* INSERT ... RETURNING works */
+    char *flush_path;     /* a commit is on disk when this file was synced after it; NULL: commit() sees to that */
 };
 
 struct sql_driver {

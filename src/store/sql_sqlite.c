@@ -204,6 +204,7 @@ static void sqlite_close(struct sql_conn *base)
         for (size_t k = 0; k < SQL_SIZES; k++)
             sqlite3_finalize(c->stmts[i][k]);
     sqlite3_close_v2(c->db);
+    free(c->base.flush_path);
     free(c->path);
     free(c);
 }
@@ -237,6 +238,11 @@ static enum mog_err sqlite_open(const struct sql_target *t, const struct sql_lim
     e = sqlite_run(&c->base, SQL_SETUP, 0, NULL, 0, &r, f);
     if (e == MOG_EPERM)
         e = MOG_OK; /* a read-only database is still good for reading */
+    /* Only a log can be synced after the commit: a rollback journal has to be synced before. */
+    if (e == MOG_OK && c->path != NULL && r.n_rows == 1 && span_is_nocase(sql_span(&r, 0, 0), "wal")) {
+        e = sqlite_run(&c->base, SQL_SETUP_FLUSH, 0, NULL, 0, &r, f);
+        c->base.flush_path = mem_printf("%s-wal", sqlite3_db_filename(c->db, "main"));
+    }
     sql_result_free(&r);
     if (e == MOG_OK)
         e = sqlite_inspect(&c->base, f);

@@ -15,6 +15,7 @@ const char *const sql_text_sqlite[SQL_STMTS] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_SETUP] = "PRAGMA journal_mode = WAL",
+    [SQL_SETUP_FLUSH] = "PRAGMA synchronous = NORMAL",
     [SQL_PING] = "SELECT 1",
     [SQL_NOW] = "SELECT " NOW,
     [SQL_INSPECT] = "SELECT type FROM pragma_table_info('file') WHERE name = 'dkey'",

@@ -46,6 +46,7 @@ enum mog_err store_env_new(const struct store_config *c, struct store_env **out,
     atomic_init(&env->min_fid, 0);
     pthread_mutex_init(&env->writer, NULL);
     pthread_mutex_init(&env->mutex, NULL);
+    store_flush_init(&env->flush);
     *out = env;
     return MOG_OK;
 }
@@ -58,6 +59,7 @@ void store_env_free(struct store_env *env)
     store_slave_list_free(env->slaves);
     pthread_mutex_destroy(&env->writer);
     pthread_mutex_destroy(&env->mutex);
+    store_flush_fini(&env->flush);
     free(env->hostname);
     free(env->held);
     free(env);
@@ -174,6 +176,17 @@ static void writer_leave(struct store *st)
         return;
     st->has_writer = false;
     pthread_mutex_unlock(&st->env->writer);
+}
+
+/* What was committed on the connection is on disk when this returns MOG_OK; after the turn, so that others may commit.
+ */
+static enum mog_err flush_commit(struct store *st)
+{
+    if (st->conn == NULL || st->conn->flush_path == NULL)
+        return MOG_OK;
+    struct mog_fail why = {0};
+    enum mog_err e = store_flush_wait(&st->env->flush, st->conn->flush_path, &why);
+    return e == MOG_OK ? MOG_OK : store_fail(st, e, "%s", why.text);
 }
 
 /* ---- connecting ---- */
@@ -294,8 +307,11 @@ static enum mog_err run_once(struct store *st, enum sql_stmt id, size_t size, co
     if (is_write)
         st->unit_has_written = true;
     e = st->driver->run(st->conn, id, size, args, n_args, &st->result, &st->fail);
-    if (takes_turn)
+    if (takes_turn) {
         writer_leave(st);
+        if (e == MOG_OK && (st->result.affected != 0 || st->result.n_rows != 0))
+            e = flush_commit(st);
+    }
     if (st->conn->is_dead)
         drop_connection(st);
     return e;
@@ -439,7 +455,7 @@ enum mog_err store_commit(struct store *st)
     }
     st->tx_depth = 0;
     writer_leave(st);
-    return MOG_OK;
+    return flush_commit(st);
 }
 
 void store_rollback(struct store *st)

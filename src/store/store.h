@@ -26,8 +26,9 @@
  *     MOG_EDB           any other error
  *   with the detail in store_failure(). On an error, out parameters are empty (as after their _free) unless noted.
  * - "RT" in the comments counts round trips, on the common path. BEGIN and COMMIT count as one each.
- * - Operations of several statements are one transaction. Alone they are repeated up to 10 times after a deadlock, with growing random pauses;
- * inside store_begin ... store_commit they join that transaction, and the error goes to the caller.
+ * - Operations of several statements are one transaction. Alone they are repeated up to 10 times after a deadlock, with
+ * growing random pauses; inside store_begin ... store_commit they join that transaction, and the error goes to the
+ * caller.
  * - A connection that breaks is replaced at the next store_validate(), or within the unit when all of it was reads so
  *   far; never while a named lock is held or a transaction is open.
  */
