@@ -91,7 +91,7 @@ class Cluster:
     """Trackers, a database and storage nodes in a scratch folder. A context manager."""
 
     def __init__(self, database="sqlite", nodes=3, devices=1, trackers=1, options=None, node_options=None,
-                 register=True):
+                 register=True, env=None):
         self.folder = tempfile.mkdtemp(prefix="mogtest-")
         self.trackers, self.nodes, self.database = [], [], None
         try:
@@ -104,7 +104,7 @@ class Cluster:
             for i in range(trackers):
                 self.trackers.append(Tracker(self.folder, {"mogstored_stream_port": side_port,
                                                            **self.database.options(), **(options or {})},
-                                             label=f"tracker{i + 1}"))
+                                             label=f"tracker{i + 1}", env=env))
             for daemon in self.nodes + self.trackers:
                 daemon.start()
             if register and nodes:
@@ -196,7 +196,7 @@ class ClusterTest(unittest.TestCase):
 
     database = "sqlite"
     nodes, devices, trackers = 0, 1, 1
-    options, node_options = {}, {}
+    options, node_options, env = {}, {}, {}
     register = True
     failed = False
 
@@ -204,7 +204,7 @@ class ClusterTest(unittest.TestCase):
     def setUpClass(cls):
         cls.failed = False
         cls.cluster = Cluster(cls.database, cls.nodes, cls.devices, cls.trackers, cls.options, cls.node_options,
-                              cls.register)
+                              cls.register, cls.env)
 
     @classmethod
     def tearDownClass(cls):
