@@ -100,11 +100,13 @@ void sql_target_fini(struct sql_target *t);
 struct sql_limits {
     unsigned connect_s;
     unsigned statement_s; /* 0: none */
+    bool many_nodes;      /* MySQL: the server is a node of a cluster; see what was committed at the others */
 };
 
 /* A connection. Drivers embed it as their first member. */
 struct sql_conn {
     bool is_dead;         /* closed by the other end, or in an unknown state: only close() is left */
+    bool was_refused;     /* with is_dead: the statement that found it so certainly had no effect */
     bool names_are_bytes; /* found out at open and by inspect() */
     bool names_are_utf8;  /* they are text, and its width is in characters of several bytes */
     bool can_return;      /* INSERT ... RETURNING works */

@@ -7,6 +7,7 @@
 #include <errmsg.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ enum {
     ERR_NODE_NOT_READY = 1047,
     ERR_READ_ONLY_TRANSACTION = 1792,
     ERR_READ_ONLY_MODE = 1836,
+    ERR_UNKNOWN_VARIABLE = 1193,
 };
 
 enum { MARIADB_WITH_RETURNING = 100500, LIMIT_SLACK_MS = 500 };
@@ -33,6 +35,8 @@ struct mysql_conn {
     MYSQL_STMT *stmts[SQL_STMTS][SQL_SIZES];
     int64_t read_timeout_ms; /* 0: none */
     int64_t begun_ms;        /* when the running statement was sent */
+    bool in_transaction;     /* begun, and not ended by us */
+    bool has_choice;         /* there are several hosts: one that has become read-only is left */
 };
 
 static struct mysql_conn *conn_of(struct sql_conn *c)
@@ -57,16 +61,18 @@ static enum mog_err classify(struct mysql_conn *c, unsigned number, const char *
 {
     enum mog_err e = MOG_EDB;
     switch (number) {
-    case CR_SERVER_GONE_ERROR:
+    case CR_SERVER_GONE_ERROR: /* it could not be sent */
+    case ER_SERVER_SHUTDOWN:   /* the server's answer: it was not done */
+    case ERR_CONNECTION_KILLED:
+    case ERR_CLIENT_INACTIVE:
+    case ERR_NODE_NOT_READY:
+        c->base.was_refused = true;
+        return lost(c, what, text, f);
     case CR_SERVER_LOST:
     case CR_CONNECTION_ERROR:
     case CR_CONN_HOST_ERROR:
     case CR_COMMANDS_OUT_OF_SYNC:
     case CR_MALFORMED_PACKET:
-    case ER_SERVER_SHUTDOWN:
-    case ERR_CONNECTION_KILLED:
-    case ERR_CLIENT_INACTIVE:
-    case ERR_NODE_NOT_READY:
         return lost(c, what, text, f);
     case ER_DUP_ENTRY:
     case ER_DUP_ENTRY_WITH_KEY_NAME:
@@ -84,8 +90,11 @@ static enum mog_err classify(struct mysql_conn *c, unsigned number, const char *
         e = MOG_ETIMEOUT;
         break;
     case ER_OPTION_PREVENTS_STATEMENT:
-    case ERR_READ_ONLY_TRANSACTION:
     case ERR_READ_ONLY_MODE:
+        c->base.is_dead = c->base.is_dead || c->has_choice;
+        e = MOG_EPERM;
+        break;
+    case ERR_READ_ONLY_TRANSACTION:
     case ER_TABLEACCESS_DENIED_ERROR:
     case ER_COLUMNACCESS_DENIED_ERROR:
     case ER_DBACCESS_DENIED_ERROR:
@@ -305,16 +314,45 @@ static enum mog_err run_direct(struct mysql_conn *c, const char *text, const cha
     return MOG_OK;
 }
 
+/*
+ * Whether the server still has our transaction. A node of a cluster rolls one back when another node's commit goes
+ * before it, and would run the rest of the statements outside of any.
+ */
+static enum mog_err check_transaction(struct mysql_conn *c, const char *what, struct mog_fail *f)
+{
+    if (!c->in_transaction || (c->m->server_status & SERVER_STATUS_IN_TRANS) != 0)
+        return MOG_OK;
+    return fail_set(f, MOG_EDEADLOCK, "%s: the server has rolled the transaction back", what);
+}
+
+static enum mog_err run_control(struct mysql_conn *c, enum sql_stmt id, struct sql_result *r, struct mog_fail *f)
+{
+    enum mog_err e = id == SQL_COMMIT ? check_transaction(c, sql_name[id], f) : MOG_OK;
+    if (e == MOG_OK)
+        e = run_direct(c, sql_text_mysql[id], sql_name[id], r, f);
+    if (id == SQL_COMMIT && c->base.was_refused) /* in a cluster, only what was never sent is certain */
+        c->base.was_refused = mysql_errno(c->m) == CR_SERVER_GONE_ERROR;
+    if (id != SQL_BEGIN)
+        c->in_transaction = c->in_transaction && id == SQL_COMMIT && e != MOG_OK;
+    else if (e == MOG_OK)
+        c->in_transaction = true;
+    return e;
+}
+
 static enum mog_err mysql_run(struct sql_conn *base, enum sql_stmt id, size_t size, const struct sql_value *args,
                               size_t n_args, struct sql_result *r, struct mog_fail *f)
 {
     struct mysql_conn *c = conn_of(base);
     sql_result_reset(r);
     if (sql_kind[id] == SQL_KIND_CONTROL)
-        return run_direct(c, sql_text_mysql[id], sql_name[id], r, f);
+        return run_control(c, id, r, f);
     enum mog_err e = mysql_prepare_stmt(base, id, size, n_args, f);
-    if (e != MOG_OK)
+    if (e == MOG_OK)
+        e = check_transaction(c, sql_name[id], f);
+    if (e != MOG_OK) {
+        base->was_refused = base->is_dead; /* it was not sent yet */
         return e;
+    }
     MYSQL_STMT *s = c->stmts[id][size];
     MYSQL_BIND *binds = mem_calloc(n_args + 1, sizeof *binds);
     for (size_t i = 0; i < n_args; i++)
@@ -330,7 +368,7 @@ static enum mog_err mysql_run(struct sql_conn *base, enum sql_stmt id, size_t si
     else
         r->affected = mysql_stmt_affected_rows(s);
     r->insert_id = mysql_stmt_insert_id(s);
-    return e;
+    return e == MOG_OK ? check_transaction(c, sql_name[id], f) : e;
 }
 
 static enum mog_err mysql_run_text(struct sql_conn *base, const char *text, struct sql_result *r, struct mog_fail *f)
@@ -422,31 +460,94 @@ static void mysql_close_conn(struct sql_conn *base)
     free(c);
 }
 
+/* One value of the server's, asked by a text; "" when it does not know the variable. */
+static enum mog_err ask_server(struct mysql_conn *c, const char *text, size_t col, char *out, size_t size,
+                               struct mog_fail *f)
+{
+    struct sql_result r = {0};
+    enum mog_err e = run_direct(c, text, "set-up", &r, f);
+    struct span got = e == MOG_OK && r.n_rows > 0 ? sql_span(&r, 0, col) : span_make("", 0);
+    snprintf(out, size, "%.*s", (int)got.len, got.ptr == NULL ? "" : got.ptr);
+    sql_result_free(&r);
+    return e == MOG_EDB && mysql_errno(c->m) == ERR_UNKNOWN_VARIABLE ? MOG_OK : e;
+}
+
+/*
+ * A node of a cluster must be one that serves, and must wait with a read until it has what was committed elsewhere: a
+ * lock that is a row would not protect much otherwise. Each of the two kinds of clusters has its own variable.
+ */
+static enum mog_err join_nodes(struct mysql_conn *c, struct mog_fail *f)
+{
+    char word[40];
+    enum mog_err e = ask_server(c, "SET SESSION wsrep_sync_wait = 7", 0, word, sizeof word, f);
+    if (e == MOG_OK && mysql_errno(c->m) == ERR_UNKNOWN_VARIABLE)
+        e = ask_server(c, "SET SESSION group_replication_consistency = 'BEFORE'", 0, word, sizeof word, f);
+    if (e == MOG_OK)
+        e = ask_server(c, "SELECT @@wsrep_on", 0, word, sizeof word, f);
+    if (e != MOG_OK || strcmp(word, "1") != 0)
+        return e;
+    e = ask_server(c, "SHOW STATUS LIKE 'wsrep_ready'", 1, word, sizeof word, f);
+    if (e == MOG_OK && strcmp(word, "ON") != 0)
+        e = fail_set(f, MOG_EDBDOWN, "this node is not ready: it has no connection to the majority of its cluster");
+    return e;
+}
+
+static enum mog_err set_up(struct mysql_conn *c, const struct sql_limits *l, struct mog_fail *f)
+{
+    const char *info = mysql_get_server_info(c->m);
+    c->base.can_return =
+        info != NULL && strstr(info, "MariaDB") != NULL && mysql_get_server_version(c->m) >= MARIADB_WITH_RETURNING;
+    struct sql_result r = {0};
+    enum mog_err e = run_direct(c, sql_text_mysql[SQL_SETUP], "SETUP", &r, f);
+    sql_result_free(&r);
+    if (e == MOG_OK && l->many_nodes)
+        e = join_nodes(c, f);
+    return e == MOG_OK ? mysql_inspect(&c->base, f) : e;
+}
+
+/* Connect to one host and make it ready. `is_writable`: it is no read-only replica. */
+static enum mog_err open_host(const struct sql_target *t, const struct sql_limits *l, const char *host,
+                              struct mysql_conn **out, bool *is_writable, struct mog_fail *f)
+{
+    struct mysql_conn *c = mem_calloc(1, sizeof *c);
+    char read_only[8] = "";
+    c->has_choice = t->n_hosts > 1;
+    enum mog_err e = connect_host(c, t, l, host, f);
+    if (e == MOG_OK)
+        e = set_up(c, l, f);
+    if (e == MOG_OK && c->has_choice)
+        e = ask_server(c, "SELECT @@GLOBAL.read_only", 0, read_only, sizeof read_only, f);
+    *is_writable = read_only[0] == '\0' || strcmp(read_only, "0") == 0;
+    if (e != MOG_OK) {
+        mysql_close_conn(&c->base);
+        c = NULL;
+    }
+    *out = c;
+    return e;
+}
+
+/* The first host in the list that takes writes; when none does, the first that answers. */
 static enum mog_err mysql_open(const struct sql_target *t, const struct sql_limits *l, struct sql_conn **out,
                                struct mog_fail *f)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, library_init);
-    struct mysql_conn *c = mem_calloc(1, sizeof *c);
-    enum mog_err e = t->n_hosts == 0 ? connect_host(c, t, l, NULL, f) : MOG_EDBDOWN;
-    for (size_t i = 0; e != MOG_OK && i < t->n_hosts; i++)
-        e = connect_host(c, t, l, t->hosts[i], f);
-    if (e == MOG_OK) {
-        const char *info = mysql_get_server_info(c->m);
-        c->base.can_return =
-            info != NULL && strstr(info, "MariaDB") != NULL && mysql_get_server_version(c->m) >= MARIADB_WITH_RETURNING;
-        struct sql_result r = {0};
-        e = run_direct(c, sql_text_mysql[SQL_SETUP], "SETUP", &r, f);
-        sql_result_free(&r);
+    struct mysql_conn *best = NULL, *c = NULL;
+    enum mog_err e = MOG_EDBDOWN;
+    bool is_writable = false;
+    for (size_t i = 0; !is_writable && i < (t->n_hosts == 0 ? 1 : t->n_hosts); i++) {
+        e = open_host(t, l, t->n_hosts == 0 ? NULL : t->hosts[i], &c, &is_writable, f);
+        if (e != MOG_OK)
+            is_writable = false;
+        else if (best == NULL || is_writable) {
+            if (best != NULL)
+                mysql_close_conn(&best->base);
+            best = c;
+        } else
+            mysql_close_conn(&c->base);
     }
-    if (e == MOG_OK)
-        e = mysql_inspect(&c->base, f);
-    if (e != MOG_OK) {
-        mysql_close_conn(&c->base);
-        c = NULL;
-    }
-    *out = c == NULL ? NULL : &c->base;
-    return e;
+    *out = best == NULL ? NULL : &best->base;
+    return best != NULL ? MOG_OK : e;
 }
 
 /* A server that closed the connection while it was idle has left the end of the stream to be read. */

@@ -71,6 +71,7 @@ static enum mog_err classify(struct pgsql_conn *c, const PGresult *res, const ch
         if (strncmp(state, states[i].state, strlen(states[i].state)) == 0) {
             e = states[i].code;
             c->base.is_dead = c->base.is_dead || states[i].is_end;
+            c->base.was_refused = states[i].is_end; /* by the server's own word */
             break;
         }
     }
@@ -230,6 +231,7 @@ static enum mog_err send_prepared(struct pgsql_conn *c, enum sql_stmt id, size_t
     }
     statement_name(name, id, size);
     int ok = PQsendQueryPrepared(c->c, name, (int)n, values, lengths, formats, 1);
+    c->base.was_refused = ok == 0;
     free(values);
     free(lengths);
     free(formats);
@@ -244,10 +246,13 @@ static enum mog_err pgsql_run(struct sql_conn *base, enum sql_stmt id, size_t si
     PGresult *res = NULL;
     sql_result_reset(r);
     enum mog_err e = pgsql_prepare(base, id, size, n_args, f);
+    base->was_refused = base->is_dead; /* nothing but the preparation was sent yet */
     if (e == MOG_OK)
         e = send_prepared(c, id, size, args, n_args, f);
-    if (e == MOG_OK)
+    if (e == MOG_OK) {
         e = await(c, sql_name[id], &res, f);
+        base->was_refused = base->was_refused && id != SQL_COMMIT;
+    }
     if (e == MOG_OK)
         take_rows(res, r);
     PQclear(res);

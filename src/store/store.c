@@ -217,7 +217,7 @@ enum mog_err store_open(struct store *st)
         return MOG_OK;
     if (!st->probing && !store_env_is_alive(st->env))
         return store_fail(st, MOG_EDBDOWN, "Failed to connect to database: known to be down");
-    struct sql_limits limits = {CONNECT_TIMEOUT_S, store_patience_s(st->patience)};
+    struct sql_limits limits = {CONNECT_TIMEOUT_S, store_patience_s(st->patience), st->env->row_locks};
     struct mog_fail why = {0};
     enum mog_err e = st->driver->open(&st->env->target, &limits, &st->conn, &why);
     if (e != MOG_OK) {
@@ -312,9 +312,17 @@ static enum mog_err run_once(struct store *st, enum sql_stmt id, size_t size, co
         if (e == MOG_OK && (st->result.affected != 0 || st->result.n_rows != 0))
             e = flush_commit(st);
     }
+    st->was_refused = st->conn->is_dead && st->conn->was_refused;
     if (st->conn->is_dead)
         drop_connection(st);
     return e;
+}
+
+/* Reads can be done again while all of the unit was reads, and anything that certainly was not done. */
+static bool may_run_again(const struct store *st, enum sql_stmt id, bool had_written)
+{
+    bool is_harmless = st->was_refused || (!had_written && sql_kind[id] == SQL_KIND_READ);
+    return st->conn == NULL && st->tx_depth == 0 && st->lock_name == NULL && is_harmless;
 }
 
 static enum mog_err run_sized(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
@@ -325,10 +333,9 @@ static enum mog_err run_sized(struct store *st, enum sql_stmt id, size_t size, c
         return store_fail(st, MOG_EDBDOWN, "the connection was lost in a transaction");
     if (st->conn == NULL && st->lock_name != NULL)
         return refuse_recovery(st);
+    bool was_connected = st->conn != NULL;
     enum mog_err e = run_once(st, id, size, args, n_args);
-    /* All of this unit was reads, so it can be done again where the server came back. */
-    if (e == MOG_EDBDOWN && st->conn == NULL && !had_written && sql_kind[id] == SQL_KIND_READ && st->tx_depth == 0 &&
-        st->lock_name == NULL && store_open(st) == MOG_OK)
+    if (e == MOG_EDBDOWN && was_connected && may_run_again(st, id, had_written) && store_open(st) == MOG_OK)
         e = run_once(st, id, size, args, n_args);
     for (int i = 1; e == MOG_EDEADLOCK && st->tx_depth == 0 && i < deadlock_tries(st); i++) {
         pause_after_deadlock(st, i);
@@ -429,6 +436,7 @@ enum mog_err store_begin(struct store *st)
     }
     st->tx_depth = 1;
     st->tx_is_doomed = false;
+    st->commit_is_open = false;
     return MOG_OK;
 }
 
@@ -449,6 +457,7 @@ enum mog_err store_commit(struct store *st)
     enum mog_err e = run_once(st, SQL_COMMIT, 0, NULL, 0);
     if (e != MOG_OK) {
         struct mog_fail why = st->fail;
+        st->commit_is_open = st->conn == NULL && !st->was_refused;
         store_rollback(st);
         st->fail = why;
         return e;
@@ -477,21 +486,38 @@ void store_rollback(struct store *st)
     writer_leave(st);
 }
 
+/* `begun`: it got as far as that. */
+static enum mog_err transact_once(struct store *st, store_tx_fn fn, void *arg, bool *begun)
+{
+    st->commit_is_open = false;
+    enum mog_err e = store_begin(st);
+    *begun = e == MOG_OK;
+    if (e != MOG_OK)
+        return e;
+    e = fn(st, arg);
+    if (e == MOG_OK)
+        return store_commit(st);
+    store_rollback(st);
+    return e;
+}
+
 enum mog_err store_transact(struct store *st, store_tx_fn fn, void *arg)
 {
-    bool is_outermost = st->tx_depth == 0;
+    bool begun, may_reconnect = st->conn != NULL;
+    if (st->tx_depth > 0)
+        return transact_once(st, fn, arg, &begun);
     enum mog_err e = MOG_EDEADLOCK;
-    for (int i = 0; e == MOG_EDEADLOCK && i < (is_outermost ? deadlock_tries(st) : 1); i++) {
+    for (int i = 0; i < deadlock_tries(st); i++) {
         if (i > 0)
             pause_after_deadlock(st, i);
-        e = store_begin(st);
-        if (e != MOG_OK)
-            return e;
-        e = fn(st, arg);
-        if (e == MOG_OK)
-            e = store_commit(st);
-        else
-            store_rollback(st);
+        e = transact_once(st, fn, arg, &begun);
+        /* What was not committed was rolled back with its connection. */
+        if (e == MOG_EDBDOWN && may_reconnect && st->conn == NULL && st->lock_name == NULL && !st->commit_is_open) {
+            may_reconnect = false;
+            continue;
+        }
+        if (e != MOG_EDEADLOCK || !begun)
+            break;
     }
     return e;
 }

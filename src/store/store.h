@@ -27,10 +27,12 @@
  *   with the detail in store_failure(). On an error, out parameters are empty (as after their _free) unless noted.
  * - "RT" in the comments counts round trips, on the common path. BEGIN and COMMIT count as one each.
  * - Operations of several statements are one transaction. Alone they are repeated up to 10 times after a deadlock, with
- * growing random pauses; inside store_begin ... store_commit they join that transaction, and the error goes to the
- * caller.
+ *   growing random pauses; inside store_begin ... store_commit they join that transaction, and the error goes to the
+ *   caller.
  * - A connection that breaks is replaced at the next store_validate(), or within the unit when all of it was reads so
  *   far; never while a named lock is held or a transaction is open.
+ * - A write or a transaction whose connection broke before it can have had an effect is tried once more on a new
+ *   connection. One that may have had an effect (the connection broke while it ran or committed) is not: MOG_EDBDOWN.
  */
 
 enum store_backend { STORE_SQLITE, STORE_MYSQL, STORE_PGSQL };
@@ -47,7 +49,8 @@ struct store_config {
     const char *user;     /* NULL: "" */
     const char *password; /* NULL: "" */
     const char *hostname; /* names this host in rows of locks; NULL: gethostname() */
-    bool row_locks;       /* MySQL: named locks are rows of the table `lock`, for Galera and group replication */
+    bool row_locks;       /* MySQL: named locks are rows of the table `lock`, for Galera and group replication, and
+                             reads wait until they see what was committed at other nodes */
 };
 
 struct store_env;

@@ -42,6 +42,8 @@ struct store {
     enum store_patience patience;
     bool probing;
     bool unit_has_written; /* since store_validate(): a lost connection is not papered over any more */
+    bool was_refused;      /* the latest statement lost its connection, and certainly had no effect */
+    bool commit_is_open;   /* the latest transaction lost its connection while it committed: nobody knows */
     bool has_writer;       /* env->writer is ours */
     unsigned tx_depth;
     bool tx_is_doomed;

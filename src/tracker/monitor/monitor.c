@@ -22,6 +22,7 @@
 
 enum {
     RELOAD_EVERY_MS = 4000,
+    RETRY_EVERY_MS = 500, /* while the database does not answer */
     ROUND_EVERY_MS = 2500,
     PUBLISH_EVERY_MS = 250,
     USAGE_EVERY_S = 15,
@@ -68,8 +69,8 @@ static void set_alive(struct monitor *m, bool alive)
     store_env_set_alive(m->parts.env, alive);
     if (!alive && (!m->was_down || now - m->complained_mono_ms >= LOG_EVERY_MS)) {
         m->complained_mono_ms = now;
-        log_err("Cannot connect to master database! %s (trying again every %d s)", store_failure(m->st)->text,
-                RELOAD_EVERY_MS / 1000);
+        log_err("Cannot connect to master database! %s (trying again every %d ms)", store_failure(m->st)->text,
+                (int)RETRY_EVERY_MS);
     } else if (alive && m->was_down) {
         log_info("the master database is back");
     }
@@ -198,7 +199,7 @@ static void *run(void *arg)
         if (asked || now >= next_reload) {
             up = reload(m);
             publish(m, true);
-            next_reload = now + RELOAD_EVERY_MS;
+            next_reload = clock_mono_ms() + (up ? RELOAD_EVERY_MS : RETRY_EVERY_MS);
         }
         if (!asked && now < next_round)
             continue;
