@@ -178,6 +178,13 @@ static void writer_leave(struct store *st)
     pthread_mutex_unlock(&st->env->writer);
 }
 
+/* Locks end with their process: nobody minds when a power cut takes one away. */
+static bool needs_flush(const struct store *st, enum sql_stmt id)
+{
+    bool is_lock = id == SQL_LOCK_ROW_INSERT || id == SQL_LOCK_ROW_RENEW || id == SQL_LOCK_ROW_DELETE;
+    return !is_lock && (st->result.affected != 0 || st->result.n_rows != 0);
+}
+
 /* What was committed on the connection is on disk when this returns MOG_OK; after the turn, so that others may commit.
  */
 static enum mog_err flush_commit(struct store *st)
@@ -309,7 +316,7 @@ static enum mog_err run_once(struct store *st, enum sql_stmt id, size_t size, co
     e = st->driver->run(st->conn, id, size, args, n_args, &st->result, &st->fail);
     if (takes_turn) {
         writer_leave(st);
-        if (e == MOG_OK && (st->result.affected != 0 || st->result.n_rows != 0))
+        if (e == MOG_OK && needs_flush(st, id))
             e = flush_commit(st);
     }
     st->was_refused = st->conn->is_dead && st->conn->was_refused;

@@ -165,6 +165,15 @@ enum mog_err cluster_box_wait_ready(struct cluster_box *b, int64_t timeout_ms)
     return e;
 }
 
+void cluster_box_pause(struct cluster_box *b, int64_t ms)
+{
+    struct deadline by = deadline_in(ms);
+    pthread_mutex_lock(&b->lock);
+    while (!b->stopping && !deadline_is_past(by))
+        (void)wait_until(&b->changed, &b->lock, by);
+    pthread_mutex_unlock(&b->lock);
+}
+
 bool cluster_box_is_ready(struct cluster_box *b)
 {
     pthread_mutex_lock(&b->lock);

@@ -35,6 +35,8 @@ void cluster_box_ask(struct cluster_box *b);
 MOG_MUSTCHECK enum mog_err cluster_box_wait_round(struct cluster_box *b, int64_t timeout_ms);
 /* Wait until a first round is done. */
 MOG_MUSTCHECK enum mog_err cluster_box_wait_ready(struct cluster_box *b, int64_t timeout_ms);
+/* Do nothing for `ms`; less when the tracker stops. */
+void cluster_box_pause(struct cluster_box *b, int64_t ms);
 /* Whether a first round is done. */
 bool cluster_box_is_ready(struct cluster_box *b);
 

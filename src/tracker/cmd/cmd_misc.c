@@ -2,7 +2,6 @@
 /* Commands that touch no file of a client: pings, the cache, the replication queue, a copy by hand. */
 #include "tracker/cmd/cmd_list.h"
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "store/store_file.h"
 #include "store/store_queue.h"
@@ -30,11 +29,8 @@ void cmd_sleep(struct cmd_ctx *ctx)
     int64_t seconds = cmd_arg_is_true(ctx, "duration") ? cmd_arg_int(ctx, "duration") : DEFAULT_SLEEP_S;
     if (seconds > MAX_SLEEP_S)
         seconds = MAX_SLEEP_S; /* longer would look like a worker that hangs */
-    struct deadline by = deadline_in(seconds > 0 ? seconds * 1000 : 0);
-    while (!deadline_is_past(by) && !cluster_box_is_stopping(ctx->shared->box)) {
-        int64_t left = deadline_left_ms(by);
-        clock_sleep_ms(left < 100 ? left : 100);
-    }
+    if (seconds > 0)
+        cluster_box_pause(ctx->shared->box, seconds * 1000);
 }
 
 void cmd_clear_cache(struct cmd_ctx *ctx)

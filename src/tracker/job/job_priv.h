@@ -49,6 +49,7 @@ struct jobs {
 
     _Atomic uint64_t waiting[JOB_QUEUES], sent[JOB_QUEUES];
     _Atomic bool sweep_pending;
+    int64_t sweep_asked_mono_ms; /* loop thread */
 
     /* Only the job master's thread: */
     size_t fetch_limit[JOB_QUEUES];

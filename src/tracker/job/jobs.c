@@ -11,7 +11,14 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { FETCH_START = 100, REAP_EVERY_MS = 5000, FSCK_NICE = 10, DB_RETRY_MS = 1000, MASTER_IDLE_MS = 1000 };
+enum {
+    FETCH_START = 100,
+    REAP_EVERY_MS = 5000,
+    SWEEP_EVERY_MS = 5000,
+    FSCK_NICE = 10,
+    DB_RETRY_MS = 1000,
+    MASTER_IDLE_MS = 1000
+};
 
 static const struct {
     const char *name;
@@ -128,18 +135,10 @@ static void work_queue_item(struct job_worker *w, struct job_item *item)
     }
 }
 
-/* Sleep in small steps, so that a stop is not held up. */
-static void pause_for(const struct job_worker *w, int64_t ms)
-{
-    struct deadline by = deadline_in(ms);
-    while (!deadline_is_past(by) && !job_is_stopping(w))
-        clock_sleep_ms(deadline_left_ms(by) < 50 ? deadline_left_ms(by) : 50);
-}
-
 static void run_master(struct job_worker *w, struct job_item *item)
 {
     if (!job_master_pass(w))
-        pause_for(w, MASTER_IDLE_MS);
+        cluster_box_pause(w->jobs->config.box, MASTER_IDLE_MS);
     job_submit(w->jobs, JOB_MASTER, item);
 }
 
@@ -165,13 +164,14 @@ static void work(void *worker, void *value)
         if (up) {
             run_master(w, item);
         } else {
-            pause_for(w, DB_RETRY_MS);
+            cluster_box_pause(w->jobs->config.box, DB_RETRY_MS);
             job_submit(j, JOB_MASTER, item);
         }
         item = NULL;
     } else if (!up) {
         if (item->kind == ITEM_QUEUE)
-            pause_for(w, DB_RETRY_MS); /* its claim runs out by itself; do not race through the rest */
+            cluster_box_pause(w->jobs->config.box,
+                              DB_RETRY_MS); /* its claim runs out by itself; do not race through the rest */
     } else if (item->kind == ITEM_SWEEP) {
         job_sweep(w);
     } else if (item->kind == ITEM_REAP) {
@@ -244,9 +244,12 @@ void jobs_tick(struct jobs *j)
     }
     if (j->is_finishing)
         return;
-    if (effective_want(j, JOB_DELETE) != 0 && !atomic_exchange(&j->sweep_pending, true))
-        submit_plain(j, JOB_DELETE, ITEM_SWEEP);
     int64_t now = clock_mono_ms();
+    if (effective_want(j, JOB_DELETE) != 0 && now - j->sweep_asked_mono_ms >= SWEEP_EVERY_MS &&
+        !atomic_exchange(&j->sweep_pending, true)) {
+        j->sweep_asked_mono_ms = now;
+        submit_plain(j, JOB_DELETE, ITEM_SWEEP);
+    }
     if (j->want[JOB_REAPER] != 0 && now - j->reap_asked_mono_ms >= REAP_EVERY_MS &&
         pool_waiting(j->pools[JOB_REAPER]) == 0) {
         j->reap_asked_mono_ms = now;

@@ -17,10 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 #include <uthash.h>
 
 enum {
-    TICK_MS = 200,
+    TICK_MS = 1000,
     RETRY_REFUSED_MS = 60 * 1000,
     RETRY_CLOSED_MS = 2 * 1000,
     EXPIRE_MS = 60 * 1000,
@@ -50,7 +52,8 @@ struct monitor_iostat {
     pthread_t thread;
     pthread_mutex_t lock;
     struct event_base *base;
-    struct event *tick;
+    struct event *tick, *wake;
+    int wake_fd;
     struct watch *watches;
     struct value *values;
     char (*hosts)[46];
@@ -195,6 +198,20 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* Hosts have changed, or we stop: do not wait for the next tick. */
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    uint64_t count;
+    (void)!read(fd, &count, sizeof(count));
+    on_tick(fd, what, arg);
+}
+
+static void wake_up(struct monitor_iostat *io)
+{
+    uint64_t one = 1;
+    (void)!write(io->wake_fd, &one, sizeof(one));
+}
+
 static void *run(void *arg)
 {
     struct monitor_iostat *io = arg;
@@ -207,12 +224,15 @@ static void *run(void *arg)
 struct monitor_iostat *monitor_iostat_start(uint16_t port)
 {
     struct monitor_iostat *io = mem_calloc(1, sizeof(*io));
-    struct timeval tick = {.tv_usec = TICK_MS * 1000};
+    struct timeval tick = {.tv_sec = TICK_MS / 1000};
     io->port = port;
     pthread_mutex_init(&io->lock, NULL);
     io->base = event_base_new();
     io->tick = event_new(io->base, -1, EV_PERSIST, on_tick, io);
     (void)event_add(io->tick, &tick);
+    io->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    io->wake = event_new(io->base, io->wake_fd, EV_READ | EV_PERSIST, on_wake, io);
+    (void)event_add(io->wake, NULL);
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -221,6 +241,8 @@ struct monitor_iostat *monitor_iostat_start(uint16_t port)
     if (rc != 0) {
         log_err("monitor: cannot start a thread for iostat, going on without utilisation");
         event_free(io->tick);
+        event_free(io->wake);
+        (void)close(io->wake_fd);
         event_base_free(io->base);
         pthread_mutex_destroy(&io->lock);
         free(io);
@@ -234,6 +256,7 @@ void monitor_iostat_stop(struct monitor_iostat *io)
     if (io == NULL)
         return;
     atomic_store(&io->stopping, true);
+    wake_up(io);
     pthread_join(io->thread, NULL);
     struct watch *w, *next_w;
     HASH_ITER(hh, io->watches, w, next_w)
@@ -249,6 +272,8 @@ void monitor_iostat_stop(struct monitor_iostat *io)
         free(v);
     }
     event_free(io->tick);
+    event_free(io->wake);
+    (void)close(io->wake_fd);
     event_base_free(io->base);
     free(io->hosts);
     pthread_mutex_destroy(&io->lock);
