@@ -61,7 +61,7 @@ static void *sweep(void *arg)
     pthread_mutex_lock(&h->lock);
     while (!h->is_stopping) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
         pthread_cond_timedwait(&h->wake, &h->lock, &until);
         http_conns_sweep(h->conns);
@@ -78,7 +78,11 @@ struct http *http_new(const struct http_opts *opts)
     h->opts = *opts;
     h->conns = http_conns_new(opts->max_conns, (int64_t)opts->keepalive_s * 1000);
     pthread_mutex_init(&h->lock, NULL);
-    pthread_cond_init(&h->wake, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&h->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     return h;
 }
 
