@@ -114,7 +114,7 @@ bool device_wait_measured(struct device *d, int64_t timeout_ms)
     }
     int rc = 0;
     pthread_mutex_lock(&d->lock);
-    while (rc == 0 && atomic_load(&d->measured_mono_ms) == 0 && d->fault[0] == '\0')
+    while (rc == 0 && !d->has_had_round)
         rc = pthread_cond_timedwait(&d->measured, &d->lock, &until);
     pthread_mutex_unlock(&d->lock);
     return rc == 0;
@@ -264,21 +264,37 @@ void device_set_fault(struct device *d, const char *fmt, ...)
     bool is_news = d->fault[0] == '\0';
     memcpy(d->fault, text, sizeof text);
     atomic_store(&d->has_fault, true);
-    pthread_cond_broadcast(&d->measured);
     pthread_mutex_unlock(&d->lock);
     if (is_news)
         log_err("device: %s is unhealthy: %s", d->name, text);
 }
 
-void device_clear_fault(struct device *d)
+void device_publish(struct device *d, const struct device_measure *m, const struct device_place *place)
 {
     pthread_mutex_lock(&d->lock);
-    bool is_news = d->fault[0] != '\0';
+    bool was_faulty = d->fault[0] != '\0';
     d->fault[0] = '\0';
+    d->measure = *m;
+    d->st_dev = place->st_dev;
+    d->was_mount_point = d->was_mount_point || place->st_dev != d->root->st_dev;
+    memcpy(d->disk, place->disk, sizeof d->disk);
+    atomic_store(&d->is_link, place->is_link);
+    atomic_store(&d->is_readonly, place->is_readonly);
+    atomic_store(&d->is_full, m->available_kb == 0);
+    atomic_store(&d->seen_st_dev, (uint64_t)place->st_dev);
+    atomic_store(&d->measured_mono_ms, clock_mono_ms());
     atomic_store(&d->has_fault, false);
     pthread_mutex_unlock(&d->lock);
-    if (is_news)
+    if (was_faulty)
         log_info("device: %s is healthy again", d->name);
+}
+
+void device_round_ended(struct device *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->has_had_round = true;
+    pthread_cond_broadcast(&d->measured);
+    pthread_mutex_unlock(&d->lock);
 }
 
 static bool is_disks_fault(int err)
@@ -296,23 +312,36 @@ void device_note_errno(struct device *d, int err, const char *what)
     device_set_fault(d, "%s: %s", what, strerror(err));
 }
 
-enum mog_err device_open_root(struct device *d, int *fd, struct mog_fail *f)
+/* Open the directory and see whether it is the one that was measured. Returns 0, errno, or -1: it is another one. */
+static int open_and_compare(struct device *d, int *fd)
 {
     struct stat st;
     *fd = openat(d->root->fd, d->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (*fd < 0) {
-        int err = errno;
-        atomic_store(&d->is_missing, err == ENOENT);
-        device_set_fault(d, "cannot open the directory: %s", strerror(err));
-        return fail_sys(f, err == ENOENT ? MOG_ENOTFOUND : MOG_EIO, err, "cannot open %s", d->name);
-    }
+    if (*fd < 0)
+        return errno;
     if (fstat(*fd, &st) == 0 && st.st_dev == (dev_t)atomic_load(&d->seen_st_dev))
-        return MOG_OK;
+        return 0;
     close(*fd);
     *fd = -1;
-    device_set_fault(d, "another file system is mounted than before, or none");
-    janitor_kick(d->janitor); /* it may be a good one */
-    return fail_sys(f, MOG_EIO, ENODEV, "%s is not what was measured", d->name);
+    return -1;
+}
+
+enum mog_err device_open_root(struct device *d, int *fd, struct mog_fail *f)
+{
+    int err = -1;
+    /* Twice, since it may have been mounted and measured between our look at it and the comparison. */
+    for (int i = 0; i < 2 && err == -1; i++)
+        err = open_and_compare(d, fd);
+    if (err == 0)
+        return MOG_OK;
+    if (err == -1) {
+        device_set_fault(d, "another file system is mounted than before, or none");
+        janitor_kick(d->janitor); /* it may be a good one */
+        return fail_sys(f, MOG_EIO, ENODEV, "%s is not what was measured", d->name);
+    }
+    atomic_store(&d->is_missing, err == ENOENT);
+    device_set_fault(d, "cannot open the directory: %s", strerror(err));
+    return fail_sys(f, err == ENOENT ? MOG_ENOTFOUND : MOG_EIO, err, "cannot open %s", d->name);
 }
 
 void device_account(struct device *d, int64_t kb)

@@ -84,6 +84,7 @@ struct device {
     struct job *running_first, *running_last;
     struct device_measure measure;
     dev_t st_dev;                    /* of the directory, when last seen healthy */
+    bool has_had_round;              /* its first round has ended */
     bool was_mount_point;            /* it has been one: it must not stop being one */
     char fault[160];                 /* why it is unhealthy; "" when it is not */
     char disk[MOUNT_DISK_SIZE];      /* in /proc/diskstats; "" when unknown */
@@ -105,7 +106,7 @@ struct device {
 struct device *device_new(uint32_t id, const struct docroot *root, struct settings *settings, unsigned threads,
                           unsigned round_s);
 
-/* Wait until it has been measured (or found faulty) once. False when that takes longer than `timeout_ms`. */
+/* Wait until its first round has ended, its usage file written. False when that takes longer than `timeout_ms`. */
 bool device_wait_measured(struct device *d, int64_t timeout_ms);
 
 /* Refuse further work, drop what waits, end all threads. Blocks as long as a running job does. */
@@ -137,9 +138,20 @@ void device_note_commit(struct device *d, int64_t took_us);
 /* Why it is unhealthy, for people; "" when it is healthy. */
 void device_describe_fault(struct device *d, char *out, size_t size);
 
+/* What a round found out about the directory itself. */
+struct device_place {
+    dev_t st_dev;
+    bool is_link, is_readonly;
+    char disk[MOUNT_DISK_SIZE];
+};
+
+/* A round found it well: its numbers, and the end of its fault. The janitor's thread. */
+void device_publish(struct device *d, const struct device_measure *m, const struct device_place *place);
+/* A round has ended, however: who waits for the first one may go on. The janitor's thread. */
+void device_round_ended(struct device *d);
+
 /* Mark it unhealthy until the next round; logged once per change. Formatted text. */
 void device_set_fault(struct device *d, const char *fmt, ...) MOG_PRINTF(2, 3);
-void device_clear_fault(struct device *d);
 
 /* A file system call on it failed with `err`: counts it, and draws the conclusion where the disk is to blame. */
 void device_note_errno(struct device *d, int err, const char *what);

@@ -56,10 +56,10 @@ static bool open_checked(struct device *d, int *fd, struct stat *st)
     return true;
 }
 
-static void publish(struct device *d, int fd, const struct stat *st, const struct statvfs *vfs)
+static void publish(struct device *d, const struct stat *st, const struct statvfs *vfs)
 {
     struct device_measure m = {.when_unix_s = clock_wall_s()};
-    char path[4096], disk[MOUNT_DISK_SIZE] = "";
+    char path[4096];
     uint64_t block = vfs->f_frsize > 0 ? vfs->f_frsize : vfs->f_bsize;
     struct stat link;
     m.available_kb = (uint64_t)vfs->f_bavail * block / 1024;
@@ -71,24 +71,10 @@ static void publish(struct device *d, int fd, const struct stat *st, const struc
     m.inodes_used = vfs->f_files - vfs->f_ffree;
     snprintf(path, sizeof path, "%s/%s", d->root->path, d->name);
     mount_find_source(st->st_dev, path, m.source);
-    (void)mount_find_disk(st->st_dev, m.source, disk);
-    bool is_link = fstatat(d->root->fd, d->name, &link, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(link.st_mode);
-    bool is_writeable = !(vfs->f_flag & ST_RDONLY);
-    (void)fd;
-
-    device_clear_fault(d);
-    pthread_mutex_lock(&d->lock);
-    d->measure = m;
-    d->st_dev = st->st_dev;
-    d->was_mount_point = d->was_mount_point || st->st_dev != d->root->st_dev;
-    memcpy(d->disk, disk, sizeof disk);
-    atomic_store(&d->is_link, is_link);
-    atomic_store(&d->is_readonly, !is_writeable);
-    atomic_store(&d->is_full, m.available_kb == 0);
-    atomic_store(&d->seen_st_dev, (uint64_t)st->st_dev);
-    atomic_store(&d->measured_mono_ms, clock_mono_ms());
-    pthread_cond_broadcast(&d->measured);
-    pthread_mutex_unlock(&d->lock);
+    struct device_place place = {.st_dev = st->st_dev, .is_readonly = (vfs->f_flag & ST_RDONLY) != 0};
+    place.is_link = fstatat(d->root->fd, d->name, &link, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(link.st_mode);
+    (void)mount_find_disk(st->st_dev, m.source, place.disk);
+    device_publish(d, &m, &place);
 }
 
 static int write_new(int dirfd, const char *temp, const struct buf *text)
@@ -166,11 +152,12 @@ bool usage_round(struct usage_writer *w, struct device *d)
         is_well = false;
     }
     if (is_well) {
-        publish(d, fd, &st, &vfs);
+        publish(d, &st, &vfs);
         if (!(vfs.f_flag & ST_RDONLY))
             write_file(w, d, fd);
     }
     if (fd >= 0)
         close(fd);
+    device_round_ended(d);
     return is_well;
 }

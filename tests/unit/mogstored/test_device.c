@@ -63,7 +63,8 @@ START_TEST(test_health)
     ck_assert_int_eq(device_health(device), DEVICE_UNHEALTHY);
     device_describe_fault(device, text, sizeof text);
     ck_assert_ptr_nonnull(strstr(text, "cannot read"));
-    device_clear_fault(device);
+    atomic_store(&device->has_fault, false);
+    device->fault[0] = '\0';
 
     int64_t now = clock_mono_ms();
     atomic_store(&device->measured_mono_ms, now - DEVICE_MEASURED_LIMIT_MS - 1000);
