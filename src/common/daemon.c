@@ -75,7 +75,10 @@ void daemon_ready(void)
         (void)close(ready_fd);
         ready_fd = -1;
     }
-    daemon_notify("READY=1");
+    /* Who has detached itself, or takes the place of another, is not the process that systemd knows. */
+    char text[48];
+    (void)snprintf(text, sizeof(text), "MAINPID=%ld\nREADY=1", (long)getpid());
+    daemon_notify(text);
 }
 
 void daemon_notify(const char *state)

@@ -15,7 +15,7 @@
  */
 MOG_MUSTCHECK enum mog_err daemon_detach(struct mog_fail *f);
 
-/* Start-up is complete: lets a waiting parent go, and tells systemd READY=1 where it asked for it. */
+/* Start-up is complete: lets a waiting parent go, and tells systemd, where it asked for it. */
 void daemon_ready(void);
 /* Tell systemd that we stop or reload ("STOPPING=1", "RELOADING=1"...); nothing without systemd. */
 void daemon_notify(const char *state);

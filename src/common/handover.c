@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/daemon.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/net.h"
@@ -202,11 +201,8 @@ void handover_close_rest(struct handover *h)
 
 void handover_done(struct handover *h)
 {
-    char text[32];
     if (h->ready_fd < 0)
         return;
-    (void)snprintf(text, sizeof text, "MAINPID=%ld", (long)getpid());
-    daemon_notify(text);
     (void)!write(h->ready_fd, "R", 1);
     close(h->ready_fd);
     h->ready_fd = -1;

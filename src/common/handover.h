@@ -39,7 +39,7 @@ MOG_MUSTCHECK enum mog_err handover_listen(struct handover *h, const char *host,
 /* Close inherited sockets that nobody wanted; the log names them. */
 void handover_close_rest(struct handover *h);
 
-/* We serve: the process whose place we take (if any) stops accepting, and systemd watches over us from now on. */
+/* We serve, and daemon_ready() has said so: the process whose place we take (if any) stops accepting. */
 void handover_done(struct handover *h);
 
 /* Close what is left. */

@@ -35,6 +35,58 @@ enum {
     STOP_LIMIT_MS = 3000,     /* a hung disk must not keep us from ending */
 };
 
+/* Names would not be resolved anew when a network changes, so there are none. */
+static enum mog_err parse_address(const char *what, const char *address, char *host, size_t host_size, uint16_t *port,
+                                  struct mog_fail *f)
+{
+    struct in6_addr unused;
+    bool is_numeric =
+        net_split(address, 0, host, host_size, port) == MOG_OK && *port != 0 &&
+        (host[0] == '\0' || inet_pton(AF_INET, host, &unused) == 1 || inet_pton(AF_INET6, host, &unused) == 1);
+    return is_numeric
+               ? MOG_OK
+               : fail_set(f, MOG_EINVAL, "%s: \"%s\" is not an address and a port (a.b.c.d:port)", what, address);
+}
+
+static enum mog_err listen_at(struct stored *s, const char *what, const char *address, int *fd, struct mog_fail *f)
+{
+    char host[64];
+    uint16_t port;
+    struct mog_fail inner = {0};
+    enum mog_err e = parse_address(what, address, host, sizeof host, &port, f);
+    if (e != MOG_OK)
+        return e;
+    e = handover_listen(&s->inherited, host, port, fd, &inner);
+    return e == MOG_OK ? MOG_OK : fail_set(f, e, "%s: %s", what, inner.text);
+}
+
+struct wanted {
+    const char *what, *address; /* NULL: not wanted */
+};
+
+static void wanted_sockets(const struct stored_options *o, struct wanted *out)
+{
+    bool serves_http = strcmp(o->server, "none") != 0;
+    out[STORED_HTTP] = (struct wanted){"httplisten", serves_http ? o->httplisten : NULL};
+    out[STORED_SIDE] = (struct wanted){"mgmtlisten", o->mgmtlisten};
+    out[STORED_HTTP_GET] = (struct wanted){"httpgetlisten", serves_http ? o->httpgetlisten : NULL};
+    out[STORED_METRICS] = (struct wanted){"http_metrics_listen", o->http_metrics_listen};
+}
+
+static enum mog_err check_addresses(const struct stored_options *o, struct mog_fail *f)
+{
+    struct wanted wanted[STORED_SOCKET_COUNT];
+    enum mog_err e = MOG_OK;
+    wanted_sockets(o, wanted);
+    for (size_t i = 0; e == MOG_OK && i < STORED_SOCKET_COUNT; i++) {
+        char host[64];
+        uint16_t port;
+        if (wanted[i].address)
+            e = parse_address(wanted[i].what, wanted[i].address, host, sizeof host, &port, f);
+    }
+    return e;
+}
+
 enum mog_err stored_load(struct stored *s, int argc, char **argv, bool *is_done, struct mog_fail *f)
 {
     *s = (struct stored){.argc = argc, .argv = argv, .inherited = HANDOVER_NONE, .answer_fd = -1};
@@ -55,36 +107,20 @@ enum mog_err stored_load(struct stored *s, int argc, char **argv, bool *is_done,
     }
     if (*is_done)
         return MOG_OK;
-    return reload_apply_settings(s, &s->opts, f);
-}
-
-/* Names would not be resolved anew when a network changes, so there are none. */
-static enum mog_err listen_at(struct stored *s, const char *what, const char *address, int *fd, struct mog_fail *f)
-{
-    char host[64];
-    uint16_t port;
-    struct in6_addr unused;
-    struct mog_fail inner = {0};
-    bool is_numeric =
-        net_split(address, 0, host, sizeof host, &port) == MOG_OK && port != 0 &&
-        (host[0] == '\0' || inet_pton(AF_INET, host, &unused) == 1 || inet_pton(AF_INET6, host, &unused) == 1);
-    if (!is_numeric)
-        return fail_set(f, MOG_EINVAL, "%s: \"%s\" is not an address and a port (a.b.c.d:port)", what, address);
-    enum mog_err e = handover_listen(&s->inherited, host, port, fd, &inner);
-    return e == MOG_OK ? MOG_OK : fail_set(f, e, "%s: %s", what, inner.text);
+    e = reload_apply_settings(s, &s->opts, f);
+    if (e == MOG_OK && s->opts.check_config) {
+        e = check_addresses(&s->opts, f);
+        *is_done = true;
+        if (e == MOG_OK)
+            printf("mogstored: the configuration is fine\n");
+    }
+    return e;
 }
 
 enum mog_err stored_listen(struct stored *s, struct mog_fail *f)
 {
-    bool serves_http = strcmp(s->opts.server, "none") != 0;
-    const struct {
-        const char *what, *address;
-    } wanted[STORED_SOCKET_COUNT] = {
-        [STORED_HTTP] = {"httplisten", serves_http ? s->opts.httplisten : NULL},
-        [STORED_SIDE] = {"mgmtlisten", s->opts.mgmtlisten},
-        [STORED_HTTP_GET] = {"httpgetlisten", serves_http ? s->opts.httpgetlisten : NULL},
-        [STORED_METRICS] = {"http_metrics_listen", s->opts.http_metrics_listen},
-    };
+    struct wanted wanted[STORED_SOCKET_COUNT];
+    wanted_sockets(&s->opts, wanted);
     enum mog_err e = handover_inherit(&s->inherited, "MOGSTORED_FD", f);
     for (size_t i = 0; e == MOG_OK && i < STORED_SOCKET_COUNT; i++) {
         if (wanted[i].address)

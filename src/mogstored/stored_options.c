@@ -50,6 +50,7 @@ static const struct opt_row rows[] = {
      "seconds that an idle HTTP connection is kept (60)"},
     {"graceful_timeout", 0, "graceful_timeout", OPT_INT, BOTH | OPT_RELOAD, AT(graceful_timeout), 1, 86400,
      "seconds that a graceful stop may take (60)"},
+    {"check-config", 0, NULL, OPT_FLAG, OPT_CLI, AT(check_config), 0, 0, "check options and configuration, and end"},
     {"help", 'h', NULL, OPT_FLAG, OPT_CLI, AT(help), 0, 0, "show this"},
     {"version", 0, NULL, OPT_FLAG, OPT_CLI, AT(version), 0, 0, "show the version"},
 };

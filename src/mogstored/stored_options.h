@@ -14,7 +14,7 @@ struct stored_options {
     char *docroot, *pidfile, *config, *user, *group, *access_log, *server, *serverbin;
     struct opt_list allow;
     int64_t maxconns, put_status, device_threads, keepalive_timeout, graceful_timeout;
-    bool daemonize, skipconfig, iostat, fsync, strict_mounts, readonly, help, version;
+    bool daemonize, skipconfig, check_config, iostat, fsync, strict_mounts, readonly, help, version;
 };
 
 /* The rows behind `struct stored_options`. */
