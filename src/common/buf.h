@@ -33,7 +33,7 @@ void buf_span(struct buf *b, struct span s);
 void buf_char(struct buf *b, char c);
 void buf_u64(struct buf *b, uint64_t v);
 void buf_printf(struct buf *b, const char *fmt, ...) MOG_PRINTF(2, 3);
-void buf_vprintf(struct buf *b, const char *fmt, __builtin_va_list ap);
+void buf_vprintf(struct buf *b, const char *fmt, __builtin_va_list ap) MOG_PRINTF(2, 0);
 
 void buf_consume(struct buf *b, size_t n); /* drops the first `n` bytes */
 void buf_truncate(struct buf *b, size_t len);
