@@ -27,8 +27,8 @@ static struct {
     char *path;
     int fd;
     _Atomic int level;
-    log_hook_fn hook;
-    void *hook_arg;
+    log_hook_fn hook, keeper;
+    void *hook_arg, *keeper_arg;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .sink = LOG_SINK_STDERR, .fd = -1, .level = LOG_LEVEL_INFO};
 
 static __thread char context_name[64];
@@ -102,6 +102,14 @@ void log_set_hook(log_hook_fn fn, void *arg)
     pthread_mutex_unlock(&state.lock);
 }
 
+void log_set_keeper(log_hook_fn fn, void *arg)
+{
+    pthread_mutex_lock(&state.lock);
+    state.keeper = fn;
+    state.keeper_arg = arg;
+    pthread_mutex_unlock(&state.lock);
+}
+
 static void add_time(struct buf *line)
 {
     time_t now = time(NULL);
@@ -171,6 +179,8 @@ void log_msg(enum log_level level, const char *fmt, ...)
     emit(level, buf_cstr(&text));
     if (state.hook != NULL)
         state.hook(state.hook_arg, level, context_name, buf_cstr(&text));
+    if (state.keeper != NULL)
+        state.keeper(state.keeper_arg, level, context_name, buf_cstr(&text));
     pthread_mutex_unlock(&state.lock);
     buf_fini(&text);
 }

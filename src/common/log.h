@@ -37,6 +37,8 @@ const char *log_context(void);
  */
 typedef void (*log_hook_fn)(void *arg, enum log_level level, const char *context, const char *text);
 void log_set_hook(log_hook_fn fn, void *arg);
+/* A second one, for whoever keeps the latest messages; the same rules. */
+void log_set_keeper(log_hook_fn fn, void *arg);
 
 /* Any thread. No line end in the text. */
 void log_msg(enum log_level level, const char *fmt, ...) MOG_PRINTF(2, 3);

@@ -15,7 +15,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "mogstored/beneath.h"
-#include "mogstored/httpdate.h"
+#include "common/httpdate.h"
 #include "mogstored/janitor.h"
 
 static uint64_t part_length(const struct request_get *g)

@@ -9,9 +9,9 @@
 #include "mogstored/devices.h"
 #include "mogstored/dpath.h"
 #include "mogstored/http.h"
-#include "mogstored/http_conns.h"
+#include "common/http_conns.h"
 #include "mogstored/md5field.h"
-#include "mogstored/range.h"
+#include "common/range.h"
 #include "mogstored/upload.h"
 
 #include <stdbool.h>

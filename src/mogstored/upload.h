@@ -4,7 +4,7 @@
 #define MOG_MOGSTORED_UPLOAD_H
 
 #include "common/err.h"
-#include "mogstored/range.h"
+#include "common/range.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -10,6 +10,12 @@
 #define HOST_COLS   "hostid, status, hostname, hostip, altip, altmask, http_port, http_get_port"
 #define DEVICE_COLS "devid, hostid, status, weight, mb_total, mb_used, mb_asof"
 
+/* Length, due, parked, the earliest time of those that have one, the first and the last fid of those that have none. */
+#define QUEUE_SAMPLE                                                                                                   \
+    "COUNT(*), COUNT(CASE WHEN nexttry <= " NOW " THEN 1 END), COUNT(CASE WHEN nexttry >= " NEVER " THEN 1 END), "     \
+    "MIN(CASE WHEN nexttry > 0 THEN nexttry END), MIN(CASE WHEN nexttry = 0 THEN fid END), "                           \
+    "MAX(CASE WHEN nexttry = 0 THEN fid END), " NOW
+
 const char *const sql_text_sqlite[SQL_STMTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
@@ -166,6 +172,7 @@ const char *const sql_text_sqlite[SQL_STMTS] = {
                            "WHERE fid = ?",
     [SQL_REPLICATE_RELEASE] = "UPDATE file_to_replicate SET nexttry = " NOW " WHERE fid IN ({?})",
     [SQL_REPLICATE_LENGTH] = "SELECT COUNT(*) FROM file_to_replicate",
+    [SQL_REPLICATE_SAMPLE] = "SELECT " QUEUE_SAMPLE " FROM file_to_replicate",
     [SQL_REPLICATE_FIND] = "SELECT fid, nexttry, failcount, flags, fromdevid FROM file_to_replicate WHERE fid = ?",
     [SQL_REPLICATE_DEFERRED] = "SELECT COUNT(*) FROM file_to_replicate WHERE nexttry <> 0 AND nexttry < " NEVER,
     [SQL_REPLICATE_NOW] = "UPDATE file_to_replicate SET nexttry = " NOW " WHERE nexttry > " NOW,
@@ -181,6 +188,7 @@ const char *const sql_text_sqlite[SQL_STMTS] = {
                         "WHERE fid = ?",
     [SQL_DELETE_RELEASE] = "UPDATE file_to_delete2 SET nexttry = " NOW " WHERE fid IN ({?})",
     [SQL_DELETE_LENGTH] = "SELECT COUNT(*) FROM file_to_delete2",
+    [SQL_DELETE_SAMPLE] = "SELECT " QUEUE_SAMPLE " FROM file_to_delete2",
     [SQL_DELETE_FIND] = "SELECT fid, nexttry, failcount FROM file_to_delete2 WHERE fid = ?",
 
     [SQL_TODO_ADD] = "INSERT INTO file_to_queue (fid, devid, arg, type, nexttry) VALUES {(?, ?, ?, ?, " NOW ")} "
@@ -195,6 +203,7 @@ const char *const sql_text_sqlite[SQL_STMTS] = {
                       "WHERE type = ? AND fid = ?",
     [SQL_TODO_RELEASE] = "UPDATE file_to_queue SET nexttry = " NOW " WHERE type = ? AND fid IN ({?})",
     [SQL_TODO_LENGTH] = "SELECT COUNT(*) FROM file_to_queue WHERE type = ?",
+    [SQL_TODO_SAMPLE] = "SELECT " QUEUE_SAMPLE " FROM file_to_queue WHERE type = ?",
     [SQL_TODO_FIND] = "SELECT fid, nexttry, failcount, flags, type, devid, arg FROM file_to_queue "
                       "WHERE type = ? AND fid = ?",
 

@@ -85,6 +85,11 @@ void store_env_set_min_fid(struct store_env *env, uint64_t fid)
     atomic_store(&env->min_fid, fid);
 }
 
+const struct store_metrics *store_env_metrics(const struct store_env *env)
+{
+    return &env->metrics;
+}
+
 uint64_t store_env_min_fid(const struct store_env *env)
 {
     return atomic_load(&env->min_fid);
@@ -229,9 +234,11 @@ enum mog_err store_open(struct store *st)
     enum mog_err e = st->driver->open(&st->env->target, &limits, &st->conn, &why);
     if (e != MOG_OK) {
         st->conn = NULL;
+        metric_add(&st->env->metrics.connect_failures, 1);
         return store_fail(st, e == MOG_EUNSUPPORTED ? e : MOG_EDBDOWN, "Failed to connect to database: %s", why.text);
     }
     st->connects++;
+    metric_add(&st->env->metrics.connects, 1);
     return MOG_OK;
 }
 
@@ -300,6 +307,18 @@ static int deadlock_tries(const struct store *st)
 
 /* ---- statements ---- */
 
+static void count(struct store *st, enum mog_err e, int64_t started_us)
+{
+    struct store_metrics *m = &st->env->metrics;
+    metric_observe(&m->statements, clock_mono_us() - started_us);
+    if (e != MOG_OK && e != MOG_EEXISTS)
+        metric_add(&m->errors, 1);
+    if (e == MOG_EDEADLOCK)
+        metric_add(&m->deadlocks, 1);
+    if (st->conn->is_dead)
+        metric_add(&m->lost, 1);
+}
+
 static enum mog_err run_once(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
                              size_t n_args)
 {
@@ -313,7 +332,9 @@ static enum mog_err run_once(struct store *st, enum sql_stmt id, size_t size, co
     st->statements++;
     if (is_write)
         st->unit_has_written = true;
+    int64_t started_us = clock_mono_us();
     e = st->driver->run(st->conn, id, size, args, n_args, &st->result, &st->fail);
+    count(st, e, started_us);
     if (takes_turn) {
         writer_leave(st);
         if (e == MOG_OK && needs_flush(st, id))

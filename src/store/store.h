@@ -4,6 +4,7 @@
 #define MOG_STORE_STORE_H
 
 #include "common/err.h"
+#include "common/metric.h"
 #include "common/span.h"
 
 #include <stdbool.h>
@@ -72,6 +73,16 @@ enum store_backend store_env_backend(const struct store_env *env);
  */
 void store_env_set_alive(struct store_env *env, bool alive);
 bool store_env_is_alive(const struct store_env *env);
+
+/* What all handles of a process have done, for monitoring; added to by any thread. */
+struct store_metrics {
+    struct metric_histogram statements; /* round trips, BEGIN and COMMIT among them */
+    metric_counter errors;              /* statements that failed, but for what is expected (a row there already) */
+    metric_counter deadlocks;           /* also counted in errors */
+    metric_counter connects, connect_failures;
+    metric_counter lost; /* connections that broke */
+};
+const struct store_metrics *store_env_metrics(const struct store_env *env);
 
 /*
  * Fids up to and including this one are never handed out and refused when asked for by number. Any thread.

@@ -14,12 +14,13 @@ enum { TYPE_FSCK = 1, TYPE_REBALANCE = 2, CLAIM_MAX = 1000, CLAIM_LOCK_WAIT_S = 
 struct queue_kind {
     const char *lock; /* excludes claims of other trackers, on MySQL */
     uint32_t type;    /* of file_to_queue; 0: the table has no types */
-    enum sql_stmt claim, lease, done, defer, park, release, length, find;
+    enum sql_stmt claim, lease, done, defer, park, release, length, sample, find;
 };
 
 #define QUEUE_STATEMENTS(T)                                                                                            \
     .claim = SQL_##T##_CLAIM, .lease = SQL_##T##_LEASE, .done = SQL_##T##_DONE, .defer = SQL_##T##_DEFER,              \
-    .park = SQL_##T##_PARK, .release = SQL_##T##_RELEASE, .length = SQL_##T##_LENGTH, .find = SQL_##T##_FIND
+    .park = SQL_##T##_PARK, .release = SQL_##T##_RELEASE, .length = SQL_##T##_LENGTH, .sample = SQL_##T##_SAMPLE,      \
+    .find = SQL_##T##_FIND
 
 static const struct queue_kind queue_kinds[] = {
     [STORE_QUEUE_REPLICATE] = {"mfsd:file_to_replicate", 0, QUEUE_STATEMENTS(REPLICATE)},
@@ -165,6 +166,24 @@ static enum mog_err count(struct store *st, enum mog_err e, uint64_t *n)
 enum mog_err store_queue_length(struct store *st, enum store_queue q, uint64_t *n)
 {
     return count(st, run_typed(st, queue_kinds[q].length, queue_kinds[q].type, NULL, 0, 0), n);
+}
+
+enum mog_err store_queue_sample(struct store *st, enum store_queue q, struct store_queue_sample *out)
+{
+    const struct queue_kind *k = &queue_kinds[q];
+    *out = (struct store_queue_sample){0};
+    enum mog_err e = run_typed(st, k->sample, k->type, NULL, 0, 0);
+    if (e != MOG_OK)
+        return e;
+    const struct sql_result *r = &st->result;
+    out->length = sql_u64(r, 0, 0);
+    out->due = sql_u64(r, 0, 1);
+    out->parked = sql_u64(r, 0, 2);
+    out->earliest_unix_s = sql_i64(r, 0, 3);
+    out->first_new_fid = sql_u64(r, 0, 4);
+    out->last_new_fid = sql_u64(r, 0, 5);
+    out->now_unix_s = sql_i64(r, 0, 6);
+    return MOG_OK;
 }
 
 enum mog_err store_queue_find(struct store *st, enum store_queue q, uint64_t fid, struct store_queue_row *out)

@@ -36,6 +36,17 @@ MOG_MUSTCHECK enum mog_err store_queue_park(struct store *st, enum store_queue q
 MOG_MUSTCHECK enum mog_err store_queue_release(struct store *st, enum store_queue q, const uint64_t *fids, size_t n);
 /* Rows in the queue. 1 RT. */
 MOG_MUSTCHECK enum mog_err store_queue_length(struct store *st, enum store_queue q, uint64_t *n);
+
+/* One look at a queue, for monitoring. */
+struct store_queue_sample {
+    uint64_t length, due, parked;         /* rows; those due now; those never due by themselves */
+    int64_t earliest_unix_s;              /* the earliest nexttry that is not 0 ("at once"); 0: there is none */
+    uint64_t first_new_fid, last_new_fid; /* of the rows whose nexttry is 0; 0: there are none */
+    int64_t now_unix_s;                   /* by the database's clock */
+};
+/* Reads the whole queue. 1 RT. */
+MOG_MUSTCHECK enum mog_err store_queue_sample(struct store *st, enum store_queue q, struct store_queue_sample *out);
+
 /* MOG_ENOTFOUND. 1 RT. */
 MOG_MUSTCHECK enum mog_err store_queue_find(struct store *st, enum store_queue q, uint64_t fid,
                                             struct store_queue_row *out);

@@ -33,6 +33,7 @@ struct store_env {
     uint32_t *held; /* ids of locks that are rows and belong to a handle of this process */
     size_t n_held, cap_held;
     struct store_slave_list *slaves;
+    struct store_metrics metrics;
 };
 
 struct store {

@@ -18,6 +18,7 @@
 #include "tracker/tracker_options.h"
 #include "tracker/tracker_slaves.h"
 #include "tracker/tracker_succession.h"
+#include "tracker/web/web.h"
 
 #include <event2/event.h>
 #include <limits.h>
@@ -37,7 +38,8 @@ enum {
     MIN_NOFILE = 65536,
     LEAVE_IDLE_S = 30,   /* after a hand-over: a connection so long without a request is closed */
     LEAVE_LIMIT_S = 300, /* and then each as soon as its request is answered */
-    FRESH_TICKS = 5      /* after a hand-over to us: what the old process changed last is soon seen */
+    FRESH_TICKS = 5,      /* after a hand-over to us: what the old process changed last is soon seen */
+    HTTP_PORT = 7002
 };
 
 static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
@@ -53,6 +55,8 @@ struct tracker {
     int db_lock_fd;
     int *listen_fds;
     size_t n_listen, cap_listen;
+    int http_fd;
+    char name[300]; /* of the client port, for people */
     bool has_pidfile;
 
     struct hooks *hooks;
@@ -62,6 +66,8 @@ struct tracker {
     struct monitor *monitor;
     struct jobs *jobs;
     struct cmd_shared cmd;
+    struct cmd_metrics metrics;
+    struct web *web;
     struct event_base *base;
     struct server *server;
     struct event *tick, *signals[N_SIGNALS];
@@ -76,7 +82,7 @@ struct tracker {
 struct tracker *tracker_new(void)
 {
     struct tracker *t = mem_calloc(1, sizeof(*t));
-    t->db_lock_fd = -1;
+    t->db_lock_fd = t->http_fd = -1;
     t->inherited = HANDOVER_NONE;
     return t;
 }
@@ -196,6 +202,21 @@ enum mog_err tracker_check_database(struct tracker *t, struct mog_fail *f)
     return e;
 }
 
+/* Without a host it is for this machine only: what it shows is nobody else's business unless somebody says so. */
+static enum mog_err listen_http(struct tracker *t, struct mog_fail *f)
+{
+    char host[256];
+    uint16_t port = 0;
+    const char *text = t->options.http_listen;
+    struct mog_fail inner = {0};
+    if (text == NULL || text[0] == '\0')
+        return MOG_OK;
+    if (net_split(text, HTTP_PORT, host, sizeof(host), &port) != MOG_OK)
+        return fail_set(f, MOG_EINVAL, "http_listen: '%s' is not an address (host:port)", text);
+    enum mog_err e = handover_listen(&t->inherited, host[0] != '\0' ? host : "127.0.0.1", port, &t->http_fd, &inner);
+    return e == MOG_OK ? MOG_OK : fail_set(f, e, "http_listen: %s", inner.text);
+}
+
 enum mog_err tracker_listen(struct tracker *t, struct mog_fail *f)
 {
     for (size_t i = 0; i < t->options.listen.n; i++) {
@@ -211,9 +232,14 @@ enum mog_err tracker_listen(struct tracker *t, struct mog_fail *f)
             return fail_set(f, e, "Error creating socket: %s", inner.text);
         t->listen_fds = mem_grow(t->listen_fds, t->n_listen, &t->cap_listen, sizeof(*t->listen_fds));
         t->listen_fds[t->n_listen++] = fd;
+        bool any = host[0] == '\0' || strcmp(host, "0.0.0.0") == 0;
+        if (i == 0)
+            (void)snprintf(t->name, sizeof(t->name), "%s:%u", any ? t->hostname : host, (unsigned)port);
     }
-    handover_close_rest(&t->inherited);
-    return MOG_OK;
+    enum mog_err e = listen_http(t, f);
+    if (e == MOG_OK)
+        handover_close_rest(&t->inherited);
+    return e;
 }
 
 static enum mog_err write_pidfile(struct tracker *t, struct mog_fail *f)
@@ -381,6 +407,28 @@ static void reload(struct tracker *t)
 
 /* ---- taking the place of another process, and giving ours away ---- */
 
+static enum mog_err start_web(struct tracker *t, struct mog_fail *f)
+{
+    const struct tracker_options *o = &t->options;
+    struct web_parts parts = {.cmd = &t->cmd,
+                              .jobs = t->jobs,
+                              .server = t->server,
+                              .monitor = t->monitor,
+                              .hostname = t->hostname,
+                              .name = t->name};
+    struct web_config config = {.gateway = o->gateway,
+                                .domains = o->http_gateway_domains,
+                                .cache_control = o->http_gateway_cache_control,
+                                .hosts = o->http_hosts,
+                                .threads = (size_t)o->query_jobs};
+    if (t->http_fd < 0)
+        return MOG_OK;
+    enum mog_err e = web_start(&parts, &config, t->http_fd, &t->web, f);
+    if (e == MOG_OK)
+        t->http_fd = -1; /* the web's now */
+    return e;
+}
+
 static enum mog_err serve(struct tracker *t, struct mog_fail *f)
 {
     for (size_t i = 0; i < t->n_listen; i++) {
@@ -388,7 +436,9 @@ static enum mog_err serve(struct tracker *t, struct mog_fail *f)
             return fail_set(f, MOG_EIO, "cannot watch the listening socket");
         t->listen_fds[i] = -1; /* the server's now */
     }
-    enum mog_err e = t->inherited.is_successor ? write_pidfile(t, f) : MOG_OK;
+    enum mog_err e = start_web(t, f);
+    if (e == MOG_OK && t->inherited.is_successor)
+        e = write_pidfile(t, f);
     if (e == MOG_OK) {
         t->fresh_ticks = t->inherited.is_successor ? FRESH_TICKS : 0;
         daemon_ready();
@@ -402,6 +452,8 @@ static void hand_over(struct tracker *t)
     int fds[HANDOVER_SOCKETS_MAX];
     struct handover_offer offer = {.argv = t->argv, .folder = t->folder, .fds = fds, .lock_fd = t->db_lock_fd};
     offer.n = server_listening(t->server, fds, HANDOVER_SOCKETS_MAX);
+    if (t->web != NULL && offer.n < HANDOVER_SOCKETS_MAX)
+        fds[offer.n++] = web_listening(t->web);
     succession_start(t->succession, &offer);
 }
 
@@ -410,6 +462,7 @@ static void on_taken(void *arg)
     struct tracker *t = arg;
     log_info("hand-over: the new process serves, finishing what has begun");
     server_stop_listening(t->server);
+    web_stop_listening(t->web);
     jobs_finish(t->jobs);
     t->has_pidfile = false; /* the new one's now */
     t->left_mono_ms = clock_mono_ms();
@@ -419,7 +472,8 @@ static void on_taken(void *arg)
 static void leave(struct tracker *t)
 {
     bool is_late = clock_mono_ms() - t->left_mono_ms >= LEAVE_LIMIT_S * 1000;
-    if (server_close_idle(t->server, is_late ? 0 : LEAVE_IDLE_S * 1000) == 0)
+    size_t clients = server_close_idle(t->server, is_late ? 0 : LEAVE_IDLE_S * 1000) + web_close_idle(t->web);
+    if (clients == 0)
         end(t, "ending run, another process has taken over");
 }
 
@@ -477,6 +531,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         again = (struct timeval){.tv_usec = FIRST_TICK_MS * 1000};
     }
     server_tick(t->server);
+    web_tick(t->web);
     succession_tick(t->succession);
     if (t->left_mono_ms != 0)
         leave(t);
@@ -499,7 +554,8 @@ static void start(struct tracker *t)
     t->jobs = jobs_new(&jobs);
     struct monitor_parts parts = {.env = t->env, .box = t->box, .nodes = t->nodes};
     t->monitor = monitor_start(&parts, &monitor);
-    t->cmd = (struct cmd_shared){.env = t->env, .box = t->box, .nodes = t->nodes, .hostname = t->hostname};
+    t->cmd = (struct cmd_shared){
+        .env = t->env, .box = t->box, .nodes = t->nodes, .hostname = t->hostname, .metrics = &t->metrics};
     struct server_ops ops = {.arg = t,
                              .is_ready = op_is_ready,
                              .job = op_job,
@@ -569,6 +625,7 @@ void tracker_free(struct tracker *t)
         if (t->has_pidfile)
             daemon_pidfile_remove(t->options.pidfile);
         succession_free(t->succession);
+        web_stop(t->web);
         server_free(t->server);
         jobs_stop(t->jobs);
         monitor_stop(t->monitor);
@@ -588,6 +645,8 @@ void tracker_free(struct tracker *t)
     }
     free(t->listen_fds);
     hooks_free(t->hooks);
+    if (t->http_fd >= 0)
+        (void)close(t->http_fd);
     store_env_free(t->env);
     if (t->db_lock_fd >= 0)
         (void)close(t->db_lock_fd);

@@ -70,6 +70,16 @@ static const struct opt_row rows[] = {
     {"mogstored_stream_port", 0, "mogstored_stream_port", OPT_INT, BOTH, AT(mogstored_stream_port), 1, 65535,
      "port of the storage nodes' side channel (7501)"},
     {NULL, 0, "rebalance_ignore_missing", OPT_FLAG, OPT_FILE, AT(rebalance_ignore_missing), 0, 0, NULL},
+    {"http_listen", 0, "http_listen", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(http_listen), 0, 0,
+     "address of the HTTP listener; without a host, loopback (none)"},
+    {"http_hosts", 0, "http_hosts", OPT_LIST, BOTH, AT(http_hosts), 0, 0,
+     "names that HTTP clients may call this host, beside its own; may be repeated"},
+    {"http_gateway", 0, "http_gateway", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(http_gateway), 0, 0,
+     "give files by /DOMAIN/KEY: redirect, accel or proxy (off)"},
+    {"http_gateway_domains", 0, "http_gateway_domains", OPT_LIST, BOTH, AT(http_gateway_domains), 0, 0,
+     "domains that the gateway serves; may be repeated (none)"},
+    {"http_gateway_cache_control", 0, "http_gateway_cache_control", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY,
+     AT(http_gateway_cache_control), 0, 0, "Cache-Control header of the gateway's answers (none)"},
     {"no_http", 0, NULL, OPT_IGNORE_FLAG, OPT_CLI, 0, 0, 0, NULL},
     {"workerport", 0, NULL, OPT_IGNORE, OPT_CLI, 0, 0, 0, NULL},
 };
@@ -180,6 +190,17 @@ static enum mog_err check_plugins(const struct tracker_options *o, struct mog_fa
     return e;
 }
 
+/* A line end in it would be a header of somebody else's making. */
+static enum mog_err check_http(struct tracker_options *o, struct mog_fail *f)
+{
+    const char *value = o->http_gateway_cache_control;
+    for (size_t i = 0; value != NULL && value[i] != '\0'; i++) {
+        if ((unsigned char)value[i] < ' ' || (unsigned char)value[i] >= 127)
+            return fail_set(f, MOG_EINVAL, "http_gateway_cache_control: not a header's value");
+    }
+    return web_gateway_parse(o->http_gateway, &o->gateway, f);
+}
+
 enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, struct mog_fail *f)
 {
     bool seen[N_ROWS] = {false};
@@ -202,6 +223,8 @@ enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **ar
         opt_list_add(&o->listen, "0.0.0.0");
     if (e == MOG_OK)
         e = check_plugins(o, f);
+    if (e == MOG_OK)
+        e = check_http(o, f);
     if (e == MOG_OK)
         e = find_database(o, f);
     return e;

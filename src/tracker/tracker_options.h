@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "common/opt.h"
+#include "tracker/web/web.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,9 +19,12 @@ struct tracker_options {
     int64_t query_jobs, listener_jobs, delete_jobs, replicate_jobs, fsck_jobs, reaper_jobs;
     int64_t min_free_space, default_mindevcount, node_timeout, conn_timeout, conn_pool_size, mogstored_stream_port;
     struct opt_list listen, plugins;
+    char *http_listen, *http_gateway, *http_gateway_cache_control;
+    struct opt_list http_gateway_domains, http_hosts;
 
-    bool has_dsn;  /* a database was named, or is meant by db_user or db_pass */
-    char *db_file; /* of the embedded database; NULL: another one */
+    bool has_dsn;             /* a database was named, or is meant by db_user or db_pass */
+    enum web_gateway gateway; /* http_gateway, understood */
+    char *db_file;            /* of the embedded database; NULL: another one */
 };
 
 /*

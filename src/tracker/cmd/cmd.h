@@ -6,6 +6,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/kv.h"
+#include "common/metric.h"
 #include "common/rng.h"
 #include "store/store.h"
 #include "tracker/cluster/cluster_box.h"
@@ -15,12 +16,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What all query threads share. Immutable. */
+/* What was asked, by row of the table; the last one stands for unknown commands. */
+enum { CMD_METRICS = 64 };
+struct cmd_metrics {
+    struct metric_histogram seconds[CMD_METRICS];
+    metric_counter errors[CMD_METRICS];
+};
+
+/* What all query threads share. Immutable but for the numbers. */
 struct cmd_shared {
     struct store_env *env;
     struct cluster_box *box;
     struct node_shared *nodes;
-    const char *hostname; /* as fsck_host and rebal_host have it */
+    const char *hostname;        /* as fsck_host and rebal_host have it */
+    struct cmd_metrics *metrics; /* NULL: nothing is counted */
 };
 
 /*
@@ -66,6 +75,9 @@ struct cmd_row {
 const struct cmd_row *cmd_table_find(struct span name);
 /* All rows; ends with a NULL name. */
 const struct cmd_row *cmd_table(void);
+
+/* Append the numbers in Prometheus' format: of each command that was ever run. Any thread. */
+void cmd_metrics_write(const struct cmd_metrics *m, struct buf *out);
 
 struct cmd_ctx *cmd_ctx_new(const struct cmd_shared *shared);
 void cmd_ctx_free(struct cmd_ctx *ctx);

@@ -2,11 +2,13 @@
 /* From a line to an answer: parsing, gates, the call, errors. */
 #include "tracker/cmd/cmd.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/num.h"
 #include "common/urlenc.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
@@ -260,9 +262,22 @@ static void reset(struct cmd_ctx *ctx)
     ctx->key = span_make("", 0);
 }
 
+static void count(struct cmd_ctx *ctx, const struct cmd_row *row, int64_t started_us)
+{
+    struct cmd_metrics *m = ctx->shared->metrics;
+    size_t i = row != NULL ? (size_t)(row - cmd_table()) : CMD_METRICS - 1;
+    if (m == NULL)
+        return;
+    assert(i < CMD_METRICS && "the table of commands has outgrown its numbers");
+    metric_observe(&m->seconds[i], clock_mono_us() - started_us);
+    if (cmd_failed(ctx))
+        metric_add(&m->errors[i], 1);
+}
+
 const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, uint32_t peer_ip, struct buf *out)
 {
     char word[MAX_WORD];
+    int64_t started_us = clock_mono_us();
     reset(ctx);
     struct span name = take_word(&line, word, sizeof(word));
     kv_parse(&ctx->args, line);
@@ -289,5 +304,6 @@ const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, uint32_t pe
     write_answer(ctx, out);
     cluster_box_release(ctx->shared->box, ctx->cluster);
     ctx->cluster = NULL;
+    count(ctx, row, started_us);
     return row;
 }

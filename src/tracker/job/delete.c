@@ -91,16 +91,19 @@ static int64_t delete_copies(struct job_worker *w, const struct store_queue_row 
     return wait_s;
 }
 
-void job_delete(struct job_worker *w, const struct store_queue_row *row)
+enum job_result job_delete(struct job_worker *w, const struct store_queue_row *row)
 {
     struct store_devids devids = {0};
+    enum job_result result = JOB_FAILED;
     enum mog_err e = store_lock_fid(w->st, row->fid, LOCK_WAIT_S);
     if (e == MOG_ELOCKED) {
+        result = JOB_POSTPONED;
         e = store_queue_defer(w->st, STORE_QUEUE_DELETE, row->fid, 1, true);
     } else if (e == MOG_OK) {
         e = store_delete_begin(w->st, row->fid, &devids);
         if (e == MOG_OK) {
             int64_t wait_s = delete_copies(w, row, &devids);
+            result = wait_s == 0 ? JOB_DONE : JOB_FAILED;
             e = wait_s == 0 ? store_queue_done(w->st, STORE_QUEUE_DELETE, row->fid)
                             : store_queue_defer(w->st, STORE_QUEUE_DELETE, row->fid, wait_s, true);
             fid_cache_forget_devids(w->cache, row->fid);
@@ -110,6 +113,7 @@ void job_delete(struct job_worker *w, const struct store_queue_row *row)
         job_log_store(w, "deletion", row->fid);
     store_devids_free(&devids);
     store_unlock(w->st);
+    return e == MOG_OK ? result : JOB_FAILED;
 }
 
 /* ---- the queue of databases from before schema 12 ---- */

@@ -174,7 +174,7 @@ static void read_modes(struct fsck_check *c)
         c->mode = type;
 }
 
-void job_fsck(struct job_worker *w, const struct store_queue_row *row)
+enum job_result job_fsck(struct job_worker *w, const struct store_queue_row *row)
 {
     struct fsck_check c = {.w = w, .fid = row->fid, .first_try = row->failcount == 0};
     struct mog_fail f = {0};
@@ -195,4 +195,5 @@ void job_fsck(struct job_worker *w, const struct store_queue_row *row)
         job_log_store(w, "check", row->fid);
     policy_free(c.policy);
     store_found_free(&c.file);
+    return e == MOG_OK && result == FSCK_HANDLED ? JOB_DONE : JOB_FAILED;
 }

@@ -3,6 +3,7 @@
 #ifndef MOG_TRACKER_JOB_JOB_PRIV_H
 #define MOG_TRACKER_JOB_JOB_PRIV_H
 
+#include "common/metric.h"
 #include "common/pool.h"
 #include "common/rng.h"
 #include "store/store_queue.h"
@@ -33,6 +34,14 @@ struct job_item {
 
 enum { JOB_QUEUES = 4 /* of enum store_queue */ };
 
+/* What came of an item. */
+enum job_result {
+    JOB_DONE,
+    JOB_FAILED,    /* tried, and due again later, or given up */
+    JOB_POSTPONED, /* somebody else is at it, or we stop */
+    JOB_RESULTS
+};
+
 /* A dead device that the reaper empties. */
 struct reap_device {
     uint32_t devid;
@@ -50,6 +59,9 @@ struct jobs {
     _Atomic uint64_t waiting[JOB_QUEUES], sent[JOB_QUEUES];
     _Atomic bool sweep_pending;
     int64_t sweep_asked_mono_ms; /* loop thread */
+    struct metric_histogram seconds[JOB_QUEUES];
+    metric_counter results[JOB_QUEUES][JOB_RESULTS];
+    metric_counter copied_bytes, reaped_fids;
 
     /* Only the job master's thread: */
     size_t fetch_limit[JOB_QUEUES];
@@ -87,11 +99,11 @@ bool job_master_pass(struct job_worker *w);
 /* job_rebalance.c: one injection, when this tracker runs a rebalance. */
 void job_rebalance_inject(struct job_worker *w);
 
-void job_replicate(struct job_worker *w, const struct store_queue_row *row);
-void job_rebalance(struct job_worker *w, const struct store_queue_row *row);
-void job_delete(struct job_worker *w, const struct store_queue_row *row);
+enum job_result job_replicate(struct job_worker *w, const struct store_queue_row *row);
+enum job_result job_rebalance(struct job_worker *w, const struct store_queue_row *row);
+enum job_result job_delete(struct job_worker *w, const struct store_queue_row *row);
 void job_sweep(struct job_worker *w);
-void job_fsck(struct job_worker *w, const struct store_queue_row *row);
+enum job_result job_fsck(struct job_worker *w, const struct store_queue_row *row);
 void job_reap(struct job_worker *w);
 
 /* ---- replicate.c: the engine ---- */

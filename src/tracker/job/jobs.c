@@ -47,6 +47,11 @@ enum job_kind jobs_find(struct span name)
     return JOB_KINDS;
 }
 
+const char *jobs_queue_name(enum store_queue q)
+{
+    return queue_names[q];
+}
+
 bool job_is_stopping(const struct job_worker *w)
 {
     return node_shared_is_stopping(w->jobs->config.nodes);
@@ -117,22 +122,27 @@ static void worker_free(void *worker)
     free(w);
 }
 
-static void work_queue_item(struct job_worker *w, struct job_item *item)
+static enum job_result run_queue_item(struct job_worker *w, struct job_item *item)
 {
     switch (item->queue) {
     case STORE_QUEUE_REPLICATE:
-        job_replicate(w, &item->row);
-        break;
+        return job_replicate(w, &item->row);
     case STORE_QUEUE_DELETE:
-        job_delete(w, &item->row);
-        break;
+        return job_delete(w, &item->row);
     case STORE_QUEUE_FSCK:
-        job_fsck(w, &item->row);
-        break;
+        return job_fsck(w, &item->row);
     case STORE_QUEUE_REBALANCE:
-        job_rebalance(w, &item->row);
-        break;
+        return job_rebalance(w, &item->row);
     }
+    return JOB_FAILED;
+}
+
+static void work_queue_item(struct job_worker *w, struct job_item *item)
+{
+    int64_t started_us = clock_mono_us();
+    enum job_result result = run_queue_item(w, item);
+    metric_observe(&w->jobs->seconds[item->queue], clock_mono_us() - started_us);
+    metric_add(&w->jobs->results[item->queue][result], 1);
 }
 
 static void run_master(struct job_worker *w, struct job_item *item)

@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "common/span.h"
 #include "store/store.h"
+#include "store/store_queue.h"
 #include "tracker/cluster/cluster_box.h"
 #include "tracker/node/node.h"
 
@@ -51,6 +52,19 @@ void jobs_counters(struct jobs *j, struct buf *lines);
 
 /* Fetch no more work; what was fetched is worked off. For a tracker whose place another process has taken. */
 void jobs_finish(struct jobs *j);
+
+/* ---- for monitoring; any thread ---- */
+
+struct jobs_pool_numbers {
+    size_t running, wanted, busy, waiting; /* threads, three times; items that wait in memory */
+};
+void jobs_pool_numbers(struct jobs *j, enum job_kind kind, struct jobs_pool_numbers *out);
+/* Items of a queue that this tracker has finished since it was started. */
+uint64_t jobs_finished(struct jobs *j, enum store_queue q);
+uint64_t jobs_copied_bytes(struct jobs *j);
+const char *jobs_queue_name(enum store_queue q);
+/* What came of items, how long they took, and bytes copied, in Prometheus' format. */
+void jobs_metrics_write(struct jobs *j, struct buf *out);
 
 /* Ends all threads (node_shared_stop() and cluster_box_stop() must have been called), hands back what they held, frees.
  */

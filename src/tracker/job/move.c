@@ -153,7 +153,7 @@ bool move_shed(struct job_worker *w, uint64_t fid)
     return best != 0 && move_away(w, fid, best, NULL, 0);
 }
 
-void job_rebalance(struct job_worker *w, const struct store_queue_row *row)
+enum job_result job_rebalance(struct job_worker *w, const struct store_queue_row *row)
 {
     struct span rest = store_bytes_span(&row->arg), part;
     uint32_t *targets = NULL;
@@ -165,11 +165,14 @@ void job_rebalance(struct job_worker *w, const struct store_queue_row *row)
         targets = mem_grow(targets, n, &cap, sizeof(*targets));
         targets[n++] = (uint32_t)id;
     }
-    (void)move_away(w, row->fid, row->devid, targets, n);
+    bool moved = move_away(w, row->fid, row->devid, targets, n);
     free(targets);
     /* Whatever came of it: a rebalance that failed is repeated by running it again. */
     enum mog_err e = job_is_stopping(w) ? store_queue_release(w->st, STORE_QUEUE_REBALANCE, &row->fid, 1)
                                         : store_queue_done(w->st, STORE_QUEUE_REBALANCE, row->fid);
     if (e != MOG_OK)
         job_log_store(w, "rebalance", row->fid);
+    if (!moved)
+        return job_is_stopping(w) ? JOB_POSTPONED : JOB_FAILED;
+    return e == MOG_OK ? JOB_DONE : JOB_FAILED;
 }

@@ -105,6 +105,7 @@ static void reap(struct job_worker *w, uint32_t devid)
         } else {
             found = fids.n != 0;
             keep = false;
+            metric_add(&w->jobs->reaped_fids, fids.n);
             if (found)
                 log_info("dev%" PRIu32 " is dead: %zu files are queued to be replicated elsewhere", devid, fids.n);
         }

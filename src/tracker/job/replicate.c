@@ -158,6 +158,7 @@ static bool record_copy(struct run *r, const struct node_copy *copy)
     ids_add(&r->counted, copy->to->devid);
     ids_add(&r->sources, copy->to->devid);
     r->copied = true;
+    metric_add(&w->jobs->copied_bytes, copy->length);
     return true;
 }
 
@@ -333,7 +334,24 @@ static const enum queue_action actions[] = {
     [REPL_CANCELED] = ACTION_RELEASE,
 };
 
-void job_replicate(struct job_worker *w, const struct store_queue_row *row)
+/* What the action says of the item. */
+static enum job_result result_of(enum queue_action action)
+{
+    switch (action) {
+    case ACTION_DONE:
+        return JOB_DONE;
+    case ACTION_LOCKED:
+    case ACTION_RELEASE:
+        return JOB_POSTPONED;
+    case ACTION_PARK:
+    case ACTION_SHED:
+    case ACTION_BACKOFF:
+        break;
+    }
+    return JOB_FAILED;
+}
+
+enum job_result job_replicate(struct job_worker *w, const struct store_queue_row *row)
 {
     struct replicate_request req = {.fid = row->fid, .preferred = row->fromdevid};
     enum queue_action action = actions[replicate_run(w, &req)];
@@ -365,4 +383,5 @@ void job_replicate(struct job_worker *w, const struct store_queue_row *row)
     if (e != MOG_OK)
         job_log_store(w, "replication", row->fid);
     store_unlock(w->st);
+    return e == MOG_OK ? result_of(action) : JOB_FAILED;
 }

@@ -45,6 +45,7 @@ struct monitor {
     bool has_topology, was_down;
     int64_t complained_mono_ms;
     _Atomic int64_t reloaded_mono_ms; /* 0: never */
+    struct metric_histogram rounds;   /* read by any thread */
     atomic_bool wanted;
 };
 
@@ -203,7 +204,9 @@ static void *run(void *arg)
         }
         if (!asked && now < next_round)
             continue;
+        int64_t started_us = clock_mono_us();
         run_round(m, up);
+        metric_observe(&m->rounds, clock_mono_us() - started_us);
         next_round = now + ROUND_EVERY_MS;
         /* Without any tables nobody can be served: the first round counts once the database was read. */
         if (m->has_topology)
@@ -270,6 +273,11 @@ bool monitor_is_wanted(struct monitor *m)
 uint32_t monitor_number(struct monitor *m)
 {
     return m->number;
+}
+
+const struct metric_histogram *monitor_rounds(const struct monitor *m)
+{
+    return &m->rounds;
 }
 
 int64_t monitor_reload_age_ms(struct monitor *m)

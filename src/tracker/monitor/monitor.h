@@ -5,6 +5,7 @@
 #define MOG_TRACKER_MONITOR_MONITOR_H
 
 #include "common/err.h"
+#include "common/metric.h"
 #include "store/store.h"
 #include "tracker/cluster/cluster_box.h"
 #include "tracker/node/node.h"
@@ -42,5 +43,7 @@ uint32_t monitor_number(struct monitor *m);
 
 /* Milliseconds since the last reload that succeeded, for health checks; negative: none yet. Any thread. */
 int64_t monitor_reload_age_ms(struct monitor *m);
+/* How long its rounds took. Any thread. */
+const struct metric_histogram *monitor_rounds(const struct monitor *m);
 
 #endif

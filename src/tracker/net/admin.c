@@ -56,10 +56,10 @@ static bool admin_stats(struct conn *c, struct span args, struct buf *out)
     buf_printf(out, "pending_queries %zu\r\n", query_waiting(s));
     buf_printf(out, "processing_queries %zu\r\n", query_running(s));
     buf_printf(out, "bored_queryworkers %zu\r\n", running > busy ? running - busy : 0);
-    if (s->n_queries != 0)
-        buf_printf(out, "queries %" PRIu64 "\r\n", s->n_queries);
-    if (s->n_out_of_workers != 0)
-        buf_printf(out, "times_out_of_qworkers %" PRIu64 "\r\n", s->n_out_of_workers);
+    if (metric_get(&s->n_queries) != 0)
+        buf_printf(out, "queries %" PRIu64 "\r\n", metric_get(&s->n_queries));
+    if (metric_get(&s->n_out_of_workers) != 0)
+        buf_printf(out, "times_out_of_qworkers %" PRIu64 "\r\n", metric_get(&s->n_out_of_workers));
     s->ops.counters(s->ops.arg, out);
     return true;
 }

@@ -190,5 +190,6 @@ void conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip)
     c->writable = event_new(s->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
     DL_APPEND(s->conns, c);
     s->n_conns++;
+    metric_add(&s->n_accepted, 1);
     set_interest(c);
 }

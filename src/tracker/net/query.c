@@ -34,6 +34,7 @@ static void work(void *worker, void *item)
 {
     struct request *r = item;
     int64_t start = clock_mono_us();
+    metric_observe(&r->server->waits, start - r->sent_us);
     atomic_store(&r->started, true);
     (void)cmd_run(worker, span_make(r->line, r->len), r->peer_ip, &r->reply);
     r->run_us = clock_mono_us() - start;
@@ -89,9 +90,9 @@ void query_submit(struct conn *c, char *line, size_t len)
     r->sent_us = clock_mono_us();
     DL_APPEND(s->requests, r);
     c->request = r;
-    s->n_queries++;
+    metric_add(&s->n_queries, 1);
     if (pool_waiting(s->queries) + pool_busy(s->queries) >= pool_running(s->queries))
-        s->n_out_of_workers++;
+        metric_add(&s->n_out_of_workers, 1);
     if (!pool_submit(s->queries, r)) {
         /* Only when the pool stops: the connection ends with the tracker. */
         c->request = NULL;

@@ -258,6 +258,24 @@ size_t server_close_idle(struct server *s, int64_t idle_ms)
     return s->n_conns;
 }
 
+void server_numbers(struct server *s, struct server_numbers *out)
+{
+    *out = (struct server_numbers){.uptime_s = (uint64_t)((clock_mono_ms() - s->started_mono_ms) / 1000),
+                                   .clients = atomic_load(&s->n_conns),
+                                   .accepted = metric_get(&s->n_accepted),
+                                   .queries = metric_get(&s->n_queries),
+                                   .out_of_workers = metric_get(&s->n_out_of_workers),
+                                   .waiting = pool_waiting(s->queries),
+                                   .busy = pool_busy(s->queries),
+                                   .running = pool_running(s->queries),
+                                   .wanted = atomic_load(&s->queries_wanted)};
+}
+
+const struct metric_histogram *server_waits(const struct server *s)
+{
+    return &s->waits;
+}
+
 void server_free(struct server *s)
 {
     if (s == NULL)

@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/metric.h"
 #include "common/span.h"
 #include "tracker/cmd/cmd.h"
 
@@ -60,6 +61,15 @@ void server_stop_listening(struct server *s);
 size_t server_busy(struct server *s);
 /* Close connections that have waited for a request this long; returns how many are left. Loop thread. */
 size_t server_close_idle(struct server *s, int64_t idle_ms);
+
+/* Numbers for monitoring, all of one moment or nearly so. */
+struct server_numbers {
+    uint64_t uptime_s, clients, accepted, queries, out_of_workers;
+    size_t waiting, busy, running, wanted; /* requests without a thread, requests in work; query threads */
+};
+/* Any thread. */
+void server_numbers(struct server *s, struct server_numbers *out);
+const struct metric_histogram *server_waits(const struct server *s);
 
 /* Close everything, end the query threads, free. cluster_box_stop() must have been called. */
 void server_free(struct server *s);

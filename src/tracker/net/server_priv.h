@@ -69,12 +69,13 @@ struct server {
     struct event **listeners;
     size_t n_listeners, cap_listeners;
     struct conn *conns;
-    size_t n_conns;
+    _Atomic size_t n_conns;
     struct pool *queries;
-    size_t queries_wanted;
+    _Atomic size_t queries_wanted;
     struct request *requests; /* all in work */
     int64_t started_mono_ms;
-    uint64_t n_queries, n_out_of_workers;
+    metric_counter n_queries, n_out_of_workers, n_accepted; /* added to by the loop, read by any thread */
+    struct metric_histogram waits;                          /* from the last byte of a request to its thread */
     struct recent recent[RECENT_REQUESTS];
     size_t next_recent;
     int64_t accept_paused_ms; /* when accepting may go on; 0: it goes on */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Range, Content-Range, dates, Content-MD5, and lists of networks. */
-#include "mogstored/httpdate.h"
+#include "common/httpdate.h"
 #include "mogstored/md5field.h"
 #include "mogstored/netlist.h"
-#include "mogstored/range.h"
+#include "common/range.h"
 
 #include <arpa/inet.h>
 #include <check.h>

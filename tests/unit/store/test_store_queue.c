@@ -303,6 +303,56 @@ START_TEST(threads)
 }
 END_TEST
 
+START_TEST(samples)
+{
+    struct store *st = fx.st;
+    struct store_queue_sample q;
+    int64_t now;
+    OK(st, store_now(st, &now));
+    OK(st, store_queue_sample(st, STORE_QUEUE_REPLICATE, &q));
+    ck_assert_uint_eq(q.length + q.due + q.parked + q.first_new_fid + q.last_new_fid, 0);
+    ck_assert_int_eq(q.earliest_unix_s, 0);
+    for (uint64_t fid = 11; fid <= 20; fid++)
+        OK(st, store_replicate_add(st, fid, 0, fid <= 15 ? 0 : 500));
+    OK(st, store_queue_park(st, STORE_QUEUE_REPLICATE, 20));
+    OK(st, store_queue_sample(st, STORE_QUEUE_REPLICATE, &q));
+    ck_assert_uint_eq(q.length, 10);
+    ck_assert_uint_eq(q.due, 5);
+    ck_assert_uint_eq(q.parked, 1);
+    ck_assert_uint_eq(q.first_new_fid, 11);
+    ck_assert_uint_eq(q.last_new_fid, 15);
+    ck_assert_int_ge(q.earliest_unix_s, now + 500);
+    ck_assert_int_le(q.earliest_unix_s, now + 530);
+    ck_assert_int_ge(q.now_unix_s, now);
+    uint64_t fids[] = {5, 6};
+    OK(st, store_delete_add(st, fids, 2, 0));
+    OK(st, store_queue_sample(st, STORE_QUEUE_DELETE, &q));
+    ck_assert_uint_eq(q.length, 2);
+    ck_assert_uint_eq(q.due, 2);
+    ck_assert_int_ge(q.earliest_unix_s, now);
+    ck_assert_uint_eq(q.first_new_fid, 0);
+    struct store_todo todo = {.fid = 3};
+    OK(st, store_todo_add(st, STORE_QUEUE_FSCK, &todo, 1));
+    OK(st, store_queue_sample(st, STORE_QUEUE_FSCK, &q));
+    ck_assert_uint_eq(q.length, 1);
+    OK(st, store_queue_sample(st, STORE_QUEUE_REBALANCE, &q));
+    ck_assert_uint_eq(q.length, 0);
+}
+END_TEST
+
+START_TEST(metrics)
+{
+    struct store *st = fx.st;
+    const struct store_metrics *m = store_env_metrics(fx.env);
+    OK(st, store_open(st));
+    uint64_t before = metric_count(&m->statements), errors = metric_get(&m->errors);
+    OK(st, store_ping(st));
+    ck_assert_uint_eq(metric_count(&m->statements), before + 1);
+    ck_assert_uint_ge(metric_get(&m->connects), 1);
+    ck_assert_uint_eq(metric_get(&m->errors), errors);
+}
+END_TEST
+
 START_TEST(statistics)
 {
     struct store *st = fx.st;
@@ -341,5 +391,6 @@ END_TEST
 int main(void)
 {
     return FIXTURE_RUN("store_queue", claims_are_leases, rows_live_and_die, types_do_not_touch_each_other, deletions,
-                       legacy_queue, check_log, locks_exclude, lock_of_a_killed_process, threads, statistics);
+                       legacy_queue, check_log, locks_exclude, lock_of_a_killed_process, threads, samples, metrics,
+                       statistics);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The open HTTP connections: how many, which of them are idle, and which are too slow to be kept. */
-#ifndef MOG_MOGSTORED_HTTP_CONNS_H
-#define MOG_MOGSTORED_HTTP_CONNS_H
+#ifndef MOG_COMMON_HTTP_CONNS_H
+#define MOG_COMMON_HTTP_CONNS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Dates as HTTP writes them. */
-#ifndef MOG_MOGSTORED_HTTPDATE_H
-#define MOG_MOGSTORED_HTTPDATE_H
+#ifndef MOG_COMMON_HTTPDATE_H
+#define MOG_COMMON_HTTPDATE_H
 
 #include "common/err.h"
 #include "common/span.h"

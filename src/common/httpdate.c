@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Dates as HTTP writes them. */
-#include "mogstored/httpdate.h"
+#include "common/httpdate.h"
 
 #include <string.h>
 #include <time.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The headers Range (of a GET) and Content-Range (of a PUT). */
-#include "mogstored/range.h"
+#include "common/range.h"
 
 #include <string.h>
 #include <strings.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The headers Range (of a GET) and Content-Range (of a PUT). */
-#ifndef MOG_MOGSTORED_RANGE_H
-#define MOG_MOGSTORED_RANGE_H
+#ifndef MOG_COMMON_RANGE_H
+#define MOG_COMMON_RANGE_H
 
 #include "common/err.h"
 #include "common/span.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The open HTTP connections: how many, which of them are idle, and which are too slow to be kept. */
-#include "mogstored/http_conns.h"
+#include "common/http_conns.h"
 
 #include <poll.h>
 #include <pthread.h>
