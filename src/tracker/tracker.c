@@ -38,7 +38,7 @@ enum {
     MIN_NOFILE = 65536,
     LEAVE_IDLE_S = 30,   /* after a hand-over: a connection so long without a request is closed */
     LEAVE_LIMIT_S = 300, /* and then each as soon as its request is answered */
-    FRESH_TICKS = 5,      /* after a hand-over to us: what the old process changed last is soon seen */
+    FRESH_TICKS = 5,     /* after a hand-over to us: what the old process changed last is soon seen */
     HTTP_PORT = 7002
 };
 
@@ -472,7 +472,8 @@ static void on_taken(void *arg)
 static void leave(struct tracker *t)
 {
     bool is_late = clock_mono_ms() - t->left_mono_ms >= LEAVE_LIMIT_S * 1000;
-    size_t clients = server_close_idle(t->server, is_late ? 0 : LEAVE_IDLE_S * 1000) + web_close_idle(t->web);
+    int64_t idle_ms = is_late ? 0 : LEAVE_IDLE_S * 1000;
+    size_t clients = server_close_idle(t->server, idle_ms) + web_close_idle(t->web, idle_ms);
     if (clients == 0)
         end(t, "ending run, another process has taken over");
 }

@@ -168,11 +168,11 @@ void web_stop_listening(struct web *w)
     w->fd = -1;
 }
 
-size_t web_close_idle(struct web *w)
+size_t web_close_idle(struct web *w, int64_t idle_ms)
 {
     if (w == NULL)
         return 0;
-    http_conns_close_idle(w->conns);
+    http_conns_close_idle(w->conns, idle_ms);
     return http_conns_count(w->conns);
 }
 
@@ -184,10 +184,10 @@ void web_stop(struct web *w)
     web_sampler_stop(w->sampler);
     /* The library waits for all suspended connections: the pool lets the last of them go. */
     pool_stop(w->pool);
-    if (w->daemon != NULL)
+    if (w->daemon != NULL) {
+        web_stop_listening(w);
         MHD_stop_daemon(w->daemon);
-    if (w->fd >= 0)
-        (void)close(w->fd);
+    }
     web_log_free(w->log);
     http_conns_free(w->conns);
     opt_list_fini(&w->config.domains);

@@ -11,6 +11,8 @@
 #include "tracker/cmd/cmd.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct jobs;
 struct monitor;
@@ -51,8 +53,8 @@ void web_tick(struct web *w);
 int web_listening(const struct web *w);
 /* No more clients: the listening socket is closed, those connected stay. NULL is fine. */
 void web_stop_listening(struct web *w);
-/* After that: hang up those that wait for nothing; returns how many are left. NULL is fine. */
-size_t web_close_idle(struct web *w);
+/* Hang up those that have sent no request for `idle_ms`; returns how many are left. NULL is fine. */
+size_t web_close_idle(struct web *w, int64_t idle_ms);
 
 /*
  * Ends its threads and frees; cluster_box_stop() and node_shared_stop() must have been called, so that nothing waits

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzzing of header values, and of the texts in /proc: results are within their bounds, and nothing crashes. */
-#include "mogstored/httpdate.h"
+#include "common/httpdate.h"
 #include "mogstored/iostat.h"
 #include "mogstored/md5field.h"
 #include "mogstored/mount.h"
 #include "mogstored/netlist.h"
-#include "mogstored/range.h"
+#include "common/range.h"
 #include "mogstored/upload.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of HTTP connections: places, victims, limits of time. */
-#include "mogstored/http_conns.h"
+#include "common/http_conns.h"
 
 #include <check.h>
 #include <stdlib.h>
