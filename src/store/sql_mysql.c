@@ -495,8 +495,9 @@ static enum mog_err join_nodes(struct mysql_conn *c, struct mog_fail *f)
 static enum mog_err set_up(struct mysql_conn *c, const struct sql_limits *l, struct mog_fail *f)
 {
     const char *info = mysql_get_server_info(c->m);
-    c->base.can_return =
-        info != NULL && strstr(info, "MariaDB") != NULL && mysql_get_server_version(c->m) >= MARIADB_WITH_RETURNING;
+    bool is_mariadb = info != NULL && strstr(info, "MariaDB") != NULL;
+    /* A node that gives way to another's commit after it has sent the rows never ends its answer. */
+    c->base.can_return = is_mariadb && mysql_get_server_version(c->m) >= MARIADB_WITH_RETURNING && !l->many_nodes;
     struct sql_result r = {0};
     enum mog_err e = run_direct(c, sql_text_mysql[SQL_SETUP], "SETUP", &r, f);
     sql_result_free(&r);

@@ -91,7 +91,7 @@ class Cluster:
     """Trackers, a database and storage nodes in a scratch folder. A context manager."""
 
     def __init__(self, database="sqlite", nodes=3, devices=1, trackers=1, options=None, node_options=None,
-                 register=True, env=None):
+                 register=True, env=None, tracker_options=None):
         self.folder = tempfile.mkdtemp(prefix="mogtest-")
         self.trackers, self.nodes, self.database = [], [], None
         try:
@@ -102,8 +102,9 @@ class Cluster:
                 own = range(i * devices + 1, (i + 1) * devices + 1)
                 self.nodes.append(Node(self.folder, f"node{i + 1}", own, address, None, side_port, node_options))
             for i in range(trackers):
+                own = tracker_options[i] if tracker_options else {}
                 self.trackers.append(Tracker(self.folder, {"mogstored_stream_port": side_port,
-                                                           **self.database.options(), **(options or {})},
+                                                           **self.database.options(), **(options or {}), **own},
                                              label=f"tracker{i + 1}", env=env))
             for daemon in self.nodes + self.trackers:
                 daemon.start()

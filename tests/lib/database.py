@@ -55,11 +55,11 @@ class Server:
             self.server.stop()
             raise
 
-    def setup(self):
+    def setup(self, *more):
         """Create the database and its tables."""
         run("mogdbsetup", "--yes", f"--type={self.type}", f"--dbhost={self.server.host}",
             f"--dbport={self.server.port}", "--dbname=mogdb", f"--dbrootuser={self.server.root_user}",
-            f"--dbrootpass={self.server.root_password}", "--dbuser=moguser", "--dbpass=mogpass")
+            f"--dbrootpass={self.server.root_password}", "--dbuser=moguser", "--dbpass=mogpass", *more)
 
     def options(self):
         prefix = {"mariadb": "DBI:mysql:mogdb;", "postgres": "DBI:Pg:dbname=mogdb;"}[self.kind]
@@ -77,5 +77,7 @@ class Server:
 
 
 def open_database(kind, folder):
-    """A fresh, empty database: kind is "sqlite", "mariadb" or "postgres"."""
+    """A fresh, empty database: kind is "sqlite", "mariadb" or "postgres"; or a database that is there, as it is."""
+    if not isinstance(kind, str):
+        return kind
     return Sqlite(folder) if kind == "sqlite" else Server(kind, folder)

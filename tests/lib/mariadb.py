@@ -39,31 +39,39 @@ class Server:
         self.log_path = os.path.join(self.folder, "log")
         self.port = free_port(self.host)
         self.options, self.process = list(options), None
+        self.account = "root"  # who to be when started by root
+
+    def user(self):
+        return [f"--user={self.account}"] if os.geteuid() == 0 else []
 
     def install(self):
-        user = ["--user=root"] if os.geteuid() == 0 else []
-        subprocess.run(["mariadb-install-db", "--no-defaults", *user, f"--datadir={self.data}", "--skip-test-db",
-                        "--auth-root-authentication-method=normal"], check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL, timeout=120)
+        done = subprocess.run(["mariadb-install-db", "--no-defaults", *self.user(), f"--datadir={self.data}",
+                               "--skip-test-db", "--auth-root-authentication-method=normal"], capture_output=True,
+                              timeout=120)
+        if done.returncode != 0:
+            raise RuntimeError(f"mariadb-install-db: {done.stdout.decode()}{done.stderr.decode()}")
 
     def start(self):
         fresh = not os.path.isdir(self.data)
         if fresh:
             self.install()
-        user = ["--user=root"] if os.geteuid() == 0 else []
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                ["mariadbd", "--no-defaults", *user, f"--datadir={self.data}", f"--socket={self.socket}",
-                 f"--port={self.port}", f"--bind-address={self.host}", "--skip-networking=0", "--skip-name-resolve",
-                 f"--pid-file={self.folder}/pid", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M",
-                 "--innodb-flush-log-at-trx-commit=2", "--skip-log-bin", "--max-connections=300", *self.options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=die_with_parent)
+        self.launch()
         wait_until(self.ready, what="the database server answers")
         if fresh:
             self.client("", f"CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY '{self.root_password}';"
                             "GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;")
         return self
+
+    def launch(self):
+        """Start the process; who calls this waits until it is ready()."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                ["mariadbd", "--no-defaults", *self.user(), f"--datadir={self.data}", f"--socket={self.socket}",
+                 f"--port={self.port}", f"--bind-address={self.host}", "--skip-networking=0", "--skip-name-resolve",
+                 f"--pid-file={self.folder}/pid", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M",
+                 "--innodb-flush-log-at-trx-commit=2", "--skip-log-bin", "--max-connections=300", *self.options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=die_with_parent)
 
     def ready(self):
         if self.process.poll() is not None:
