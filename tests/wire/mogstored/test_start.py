@@ -146,7 +146,7 @@ class Files(unittest.TestCase):
         for port in (self.node.port, reading):
             with self.assertRaises(ConnectionRefusedError):
                 Connection(self.node.address, port)
-        self.assertTrue(os.path.exists(self.node.path("/dev1/usage")))
+        wait_until(lambda: os.path.exists(self.node.path("/dev1/usage")), what="the usage file is there")
         self.node.stop()
 
     def test_reading_port(self):
