@@ -110,6 +110,7 @@ static size_t on_read(char *out, size_t size, size_t n, void *arg)
 static int on_seek(void *arg, curl_off_t offset, int origin)
 {
     struct http_client *c = arg;
+    c->answer->stale = c->req.read != NULL;
     if (c->req.read != NULL || origin != SEEK_SET || offset < 0 || (size_t)offset > c->req.body.len)
         return CURL_SEEKFUNC_CANTSEEK;
     c->body_sent = (size_t)offset;

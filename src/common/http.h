@@ -59,6 +59,7 @@ struct http_answer {
     char server[64];        /* Server header */
     char last_modified[64]; /* Last-Modified header; "" without */
     bool reused;            /* the connection had been used before */
+    bool stale;             /* a kept connection broke at once, and a streamed body cannot begin again by itself */
 };
 
 /*

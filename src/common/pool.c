@@ -2,6 +2,7 @@
 /* A resizable pool of threads over one queue. */
 #include "common/pool.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -22,6 +23,10 @@ struct worker_thread {
     pthread_t id;
     struct pool *pool;
     uint32_t number;
+    /* Under the pool's lock: */
+    bool retired;          /* ends after its current item */
+    bool told_late;        /* pool_late() has named it for the current item */
+    int64_t busy_since_ms; /* when it took its item; 0: it has none */
 };
 
 /*
@@ -68,9 +73,9 @@ static void *take(struct pool *p)
     return value;
 }
 
-static bool is_surplus(const struct pool *p)
+static bool is_surplus(const struct pool *p, const struct worker_thread *self)
 {
-    return p->stopping || p->running > p->wanted;
+    return p->stopping || self->retired || p->running > p->wanted;
 }
 
 static void *run(void *arg)
@@ -83,7 +88,7 @@ static void *run(void *arg)
     pthread_setname_np(pthread_self(), p->ops.name);
     void *worker = p->ops.worker_new != NULL ? p->ops.worker_new(p->ops.arg) : NULL;
     pthread_mutex_lock(&p->lock);
-    while (!is_surplus(p)) {
+    while (!is_surplus(p, self)) {
         if (p->waiting == 0) {
             p->idle++;
             pthread_cond_wait(&p->wake, &p->lock);
@@ -92,9 +97,12 @@ static void *run(void *arg)
         }
         void *value = take(p);
         p->busy++;
+        self->told_late = false;
+        self->busy_since_ms = clock_mono_ms();
         pthread_mutex_unlock(&p->lock);
         p->ops.work(worker, value);
         pthread_mutex_lock(&p->lock);
+        self->busy_since_ms = 0;
         p->busy--;
     }
     p->running--;
@@ -171,6 +179,34 @@ void pool_resize(struct pool *p, size_t threads)
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
     join_ended(ended);
+}
+
+size_t pool_recycle(struct pool *p)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&p->lock);
+    for (struct worker_thread *t = p->threads; t != NULL; t = t->next) {
+        n += !t->retired;
+        t->retired = true;
+    }
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    return n;
+}
+
+size_t pool_late(struct pool *p, int64_t limit_ms, uint32_t *out, size_t max)
+{
+    size_t n = 0;
+    int64_t now = clock_mono_ms();
+    pthread_mutex_lock(&p->lock);
+    for (struct worker_thread *t = p->threads; t != NULL && n < max; t = t->next) {
+        if (t->busy_since_ms == 0 || t->told_late || now - t->busy_since_ms < limit_ms)
+            continue;
+        t->told_late = true;
+        out[n++] = t->number;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return n;
 }
 
 bool pool_submit(struct pool *p, void *value)

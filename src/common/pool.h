@@ -29,6 +29,15 @@ MOG_MUSTCHECK bool pool_submit(struct pool *p, void *item);
 /* The wanted number of threads; more are started now, surplus ones end after their current item. */
 void pool_resize(struct pool *p, size_t threads);
 
+/* All present threads end after their current item; the next pool_resize replaces them. Returns how many there were. */
+size_t pool_recycle(struct pool *p);
+
+/*
+ * Numbers of threads that have been at one item for longer than `limit_ms`, each told once an item. Fills up to `max`,
+ * returns how many.
+ */
+size_t pool_late(struct pool *p, int64_t limit_ms, uint32_t *out, size_t max);
+
 size_t pool_wanted(struct pool *p);
 size_t pool_running(struct pool *p);
 size_t pool_busy(struct pool *p);

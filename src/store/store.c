@@ -18,6 +18,8 @@ unsigned store_patience_s(enum store_patience p)
     switch (p) {
     case STORE_CLIENT:
         return 25;
+    case STORE_MONITOR:
+        return 8;
     case STORE_BACKGROUND:
         return 120;
     case STORE_UNLIMITED:

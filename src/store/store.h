@@ -41,6 +41,7 @@ enum store_backend { STORE_SQLITE, STORE_MYSQL, STORE_PGSQL };
 /* How long one statement may take. */
 enum store_patience {
     STORE_CLIENT,     /* 25 s: a client waits */
+    STORE_MONITOR,    /* 8 s: whoever waits for news of the cluster gives up after 10 s */
     STORE_BACKGROUND, /* 120 s */
     STORE_UNLIMITED,  /* none: set-up and statistics */
 };

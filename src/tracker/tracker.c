@@ -57,12 +57,13 @@ struct tracker {
     size_t n_listen, cap_listen;
     int http_fd;
     char name[300]; /* of the client port, for people */
-    bool has_pidfile;
+    char *pidfile;  /* written; NULL: none */
 
     struct hooks *hooks;
     struct store_env *env;
     struct cluster_box *box;
     struct node_shared *nodes;
+    struct fid_notes *notes;
     struct monitor *monitor;
     struct jobs *jobs;
     struct cmd_shared cmd;
@@ -250,9 +251,11 @@ static enum mog_err write_pidfile(struct tracker *t, struct mog_fail *f)
     if (e != MOG_OK) {
         log_err("%s", f->text);
         log_info("Couldn't write pidfile, ending run");
+        return e;
     }
-    t->has_pidfile = e == MOG_OK;
-    return e;
+    free(t->pidfile);
+    t->pidfile = mem_strdup(t->options.pidfile);
+    return MOG_OK;
 }
 
 /* Who takes the place of a daemon is in the background already. */
@@ -294,7 +297,7 @@ static bool op_job(void *arg, size_t i, struct server_job *job)
     struct tracker *t = arg;
     if (i >= sizeof(order) / sizeof(order[0]))
         return false;
-    *job = (struct server_job){.name = "monitor"};
+    *job = (struct server_job){.name = "monitor", .was_started = true};
     if (order[i] < 0) {
         job->count = job->desired = job->n_numbers = monitor_is_wanted(t->monitor) ? 1 : 0;
         job->numbers[0] = monitor_number(t->monitor);
@@ -302,6 +305,7 @@ static bool op_job(void *arg, size_t i, struct server_job *job)
     }
     enum job_kind kind = (enum job_kind)order[i];
     job->name = jobs_name(kind);
+    job->was_started = jobs_was_started(t->jobs, kind);
     jobs_count(t->jobs, kind, &job->count, &job->desired);
     job->n_numbers = jobs_numbers(t->jobs, kind, job->numbers, SERVER_MAX_WANT);
     return true;
@@ -324,9 +328,12 @@ static bool op_to(void *arg, struct span name, struct span text, size_t *told)
     struct tracker *t = arg;
     enum job_kind kind = jobs_find(name);
     size_t desired = 0;
-    *told = span_is(name, "monitor") ? 1 : 0;
+    bool monitor = span_is(name, "monitor");
+    *told = monitor ? 1 : 0;
+    if (monitor && span_is(text, ":refresh_monitor"))
+        cluster_box_ask(t->box);
     if (kind == JOB_KINDS)
-        return *told != 0;
+        return monitor;
     if (span_is(text, ":shutdown"))
         *told = jobs_recycle(t->jobs, kind);
     else
@@ -371,15 +378,30 @@ static struct node_config node_config_of(const struct tracker_options *o)
                                 .repl_use_get_port = o->repl_use_get_port};
 }
 
-static void want_from_options(struct tracker *t)
+/* Wanted workers as the options have them, query workers last. */
+enum { WANTS = JOB_KINDS + 1 };
+
+static void wants_of(const struct tracker_options *o, int64_t wants[WANTS])
 {
-    const struct tracker_options *o = &t->options;
-    server_want_queries(t->server, (size_t)o->query_jobs);
-    jobs_want(t->jobs, JOB_MASTER, o->job_master);
-    jobs_want(t->jobs, JOB_DELETE, (size_t)o->delete_jobs);
-    jobs_want(t->jobs, JOB_REPLICATE, (size_t)o->replicate_jobs);
-    jobs_want(t->jobs, JOB_FSCK, (size_t)o->fsck_jobs);
-    jobs_want(t->jobs, JOB_REAPER, (size_t)o->reaper_jobs);
+    wants[JOB_MASTER] = o->job_master;
+    wants[JOB_DELETE] = o->delete_jobs;
+    wants[JOB_REPLICATE] = o->replicate_jobs;
+    wants[JOB_FSCK] = o->fsck_jobs;
+    wants[JOB_REAPER] = o->reaper_jobs;
+    wants[JOB_KINDS] = o->query_jobs;
+}
+
+/* `old`: what held before, NULL at first. What did not change stays as it was set by !want. */
+static void want_from_options(struct tracker *t, const int64_t old[WANTS])
+{
+    int64_t wants[WANTS];
+    wants_of(&t->options, wants);
+    for (size_t k = 0; k < JOB_KINDS; k++) {
+        if (old == NULL || old[k] != wants[k])
+            jobs_want(t->jobs, (enum job_kind)k, (size_t)wants[k]);
+    }
+    if (old == NULL || old[JOB_KINDS] != wants[JOB_KINDS])
+        server_want_queries(t->server, (size_t)wants[JOB_KINDS]);
 }
 
 static void reload(struct tracker *t)
@@ -394,6 +416,8 @@ static void reload(struct tracker *t)
     tracker_options_log_fixed(&t->options, &fresh);
     struct node_config node = node_config_of(&fresh);
     struct monitor_config monitor = monitor_config_of(&fresh, t->hooks);
+    int64_t old_wants[WANTS];
+    wants_of(&t->options, old_wants);
     tracker_options_fini(&t->options);
     t->options = fresh;
     node_shared_set_config(t->nodes, &node);
@@ -401,7 +425,7 @@ static void reload(struct tracker *t)
     log_set_level(fresh.debug > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     log_reopen();
     if (t->working)
-        want_from_options(t);
+        want_from_options(t, old_wants);
     log_info("config: read again");
 }
 
@@ -464,7 +488,8 @@ static void on_taken(void *arg)
     server_stop_listening(t->server);
     web_stop_listening(t->web);
     jobs_finish(t->jobs);
-    t->has_pidfile = false; /* the new one's now */
+    free(t->pidfile);
+    t->pidfile = NULL; /* the new one's now */
     t->left_mono_ms = clock_mono_ms();
 }
 
@@ -519,7 +544,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     t->ticks++;
     if (!t->working && cluster_box_is_ready(t->box)) {
         t->working = true;
-        want_from_options(t);
+        want_from_options(t, NULL);
         if (t->inherited.is_successor && serve(t, &f) != MOG_OK)
             end(t, "ending run");
     }
@@ -546,17 +571,23 @@ static void start(struct tracker *t)
     const char *age = getenv("T_TEMPFILE_TOO_OLD");
     t->box = cluster_box_new();
     t->nodes = node_shared_new(&node);
+    t->notes = fid_notes_new();
     struct jobs_config jobs = {.env = t->env,
                                .box = t->box,
                                .nodes = t->nodes,
+                               .notes = t->notes,
                                .hostname = t->hostname,
                                .rebalance_ignore_missing = t->options.rebalance_ignore_missing,
                                .tempfile_age_s = age != NULL ? num_perl_int(span_of(age)) : TEMPFILE_AGE_S};
     t->jobs = jobs_new(&jobs);
     struct monitor_parts parts = {.env = t->env, .box = t->box, .nodes = t->nodes};
     t->monitor = monitor_start(&parts, &monitor);
-    t->cmd = (struct cmd_shared){
-        .env = t->env, .box = t->box, .nodes = t->nodes, .hostname = t->hostname, .metrics = &t->metrics};
+    t->cmd = (struct cmd_shared){.env = t->env,
+                                 .box = t->box,
+                                 .nodes = t->nodes,
+                                 .notes = t->notes,
+                                 .hostname = t->hostname,
+                                 .metrics = &t->metrics};
     struct server_ops ops = {.arg = t,
                              .is_ready = op_is_ready,
                              .job = op_job,
@@ -623,8 +654,8 @@ void tracker_free(struct tracker *t)
         limit_stop();
         cluster_box_stop(t->box);
         node_shared_stop(t->nodes);
-        if (t->has_pidfile)
-            daemon_pidfile_remove(t->options.pidfile);
+        if (t->pidfile != NULL)
+            daemon_pidfile_remove(t->pidfile);
         succession_free(t->succession);
         web_stop(t->web);
         server_free(t->server);
@@ -632,6 +663,7 @@ void tracker_free(struct tracker *t)
         monitor_stop(t->monitor);
         cluster_box_free(t->box);
         node_shared_free(t->nodes);
+        fid_notes_free(t->notes);
         for (size_t i = 0; i < N_SIGNALS; i++) {
             if (t->signals[i] != NULL)
                 event_free(t->signals[i]);
@@ -653,5 +685,6 @@ void tracker_free(struct tracker *t)
         (void)close(t->db_lock_fd);
     handover_fini(&t->inherited);
     tracker_options_fini(&t->options);
+    free(t->pidfile);
     free(t);
 }

@@ -10,6 +10,7 @@
 #include "common/rng.h"
 #include "store/store.h"
 #include "tracker/cluster/cluster_box.h"
+#include "tracker/cluster/fid_notes.h"
 #include "tracker/node/fid_cache.h"
 #include "tracker/node/node.h"
 
@@ -28,6 +29,7 @@ struct cmd_shared {
     struct store_env *env;
     struct cluster_box *box;
     struct node_shared *nodes;
+    struct fid_notes *notes;     /* why files are not yet replicated */
     const char *hostname;        /* as fsck_host and rebal_host have it */
     struct cmd_metrics *metrics; /* NULL: nothing is counted */
 };
@@ -62,6 +64,7 @@ enum cmd_flags {
     CMD_KEY = 2,     /* `key` must not be empty; checked after the domain */
     CMD_REFRESH = 4, /* after an OK the next command sees the change: waits for a round of the monitor */
     CMD_NUDGE = 8,   /* after an OK the monitor reads the settings again soon; nobody waits */
+    CMD_MEMORY = 16, /* needs no database: answered at once while that is away or hangs */
 };
 
 struct cmd_row {

@@ -138,7 +138,8 @@ static bool verify_size(struct closing *c)
 {
     struct cmd_ctx *ctx = c->ctx;
     struct mog_fail f = {0};
-    enum node_size_result r = node_size(ctx->node, c->url, 0, &c->size, &f);
+    int64_t timeout_ms = node_shared_config(ctx->shared->nodes).node_timeout_ms;
+    enum node_size_result r = node_size(ctx->node, c->url, timeout_ms, &c->size, &f);
     int64_t expected = cmd_arg_is_true(ctx, "size") ? c->want_size : -1;
     if (r != NODE_SIZE_KNOWN) {
         if (discard(c))

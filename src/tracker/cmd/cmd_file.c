@@ -6,6 +6,7 @@
 #include "store/store_file.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 void cmd_delete(struct cmd_ctx *ctx)
@@ -177,6 +178,10 @@ static void debug_queues(struct cmd_ctx *ctx, const struct store_debug *d)
         add_optional(ctx, "replqueue", "fromdevid", d->replicate.fromdevid);
         kv_add_u64(&ctx->reply, "replqueue_failcount", d->replicate.failcount);
         kv_add_u64(&ctx->reply, "replqueue_flags", d->replicate.flags);
+        char *reason = fid_notes_get(ctx->shared->notes, d->replicate.fid);
+        if (reason != NULL)
+            kv_add_str(&ctx->reply, "replqueue_reason", reason);
+        free(reason);
     }
     if (d->has_delete) {
         kv_add_u64(&ctx->reply, "delqueue_fid", d->delete.fid);

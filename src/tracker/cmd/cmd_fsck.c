@@ -5,6 +5,7 @@
 #include "common/num.h"
 #include "store/store_file.h"
 #include "store/store_fsck.h"
+#include "store/store_queue.h"
 #include "store/store_topology.h"
 
 #include <inttypes.h>
@@ -87,12 +88,45 @@ void cmd_fsck_stop(struct cmd_ctx *ctx)
         cmd_err_store(ctx, e);
 }
 
+/* What the check is to cover, -1 for all; false after an error was answered. */
+static bool read_scope(struct cmd_ctx *ctx, int64_t *dmid, int64_t *classid)
+{
+    *dmid = *classid = -1;
+    if (cmd_arg_is_given(ctx, "domain")) {
+        ctx->domain = cluster_domain_by_name(ctx->cluster, cmd_arg(ctx, "domain"));
+        if (ctx->domain == NULL) {
+            cmd_err(ctx, "unreg_domain");
+            return false;
+        }
+        *dmid = ctx->domain->dmid;
+    }
+    if (cmd_arg_is_given(ctx, "class")) {
+        const struct cluster_class *k =
+            ctx->domain != NULL ? cluster_class_by_name(ctx->domain, cmd_arg(ctx, "class")) : NULL;
+        if (k == NULL) {
+            cmd_err(ctx, ctx->domain == NULL ? "no_domain" : "class_not_found");
+            return false;
+        }
+        *classid = k->classid;
+    }
+    return true;
+}
+
+static enum mog_err write_option(struct cmd_ctx *ctx, const char *field, int64_t value)
+{
+    return value < 0 ? store_setting_delete(ctx->st, field) : store_setting_set_int(ctx->st, field, value);
+}
+
 void cmd_fsck_reset(struct cmd_ctx *ctx)
 {
-    int64_t start = cmd_arg_int(ctx, "startpos");
-    enum mog_err e = cmd_arg_is_true(ctx, "policy_only")
-                         ? store_setting_set(ctx->st, "fsck_opt_policy_only", span_of("1"))
-                         : store_setting_delete(ctx->st, "fsck_opt_policy_only");
+    int64_t start = cmd_arg_int(ctx, "startpos"), dmid, classid;
+    if (!read_scope(ctx, &dmid, &classid))
+        return;
+    enum mog_err e = write_option(ctx, "fsck_opt_policy_only", cmd_arg_is_true(ctx, "policy_only") ? 1 : -1);
+    if (e == MOG_OK)
+        e = write_option(ctx, "fsck_opt_dmid", dmid);
+    if (e == MOG_OK)
+        e = write_option(ctx, "fsck_opt_classid", classid);
     if (e == MOG_OK)
         e = store_setting_set_int(ctx->st, "fsck_highest_fid_checked", start > 0 ? start : 0);
     if (e != MOG_OK)
@@ -168,11 +202,54 @@ static void report(struct cmd_ctx *ctx, const struct store_settings *all, int64_
     }
 }
 
+/* The names of what a check is limited to; empty: everything. */
+static void add_scope(struct cmd_ctx *ctx, const struct store_settings *all)
+{
+    struct span dmid = setting_in(all, "fsck_opt_dmid"), classid = setting_in(all, "fsck_opt_classid");
+    const struct cluster_domain *d =
+        dmid.len != 0 ? cluster_domain_by_id(ctx->cluster, (uint32_t)num_perl_int(dmid)) : NULL;
+    const struct cluster_class *k = d != NULL && classid.len != 0
+                                        ? cluster_class_by_id(ctx->cluster, d->dmid, (uint32_t)num_perl_int(classid))
+                                        : NULL;
+    kv_add(&ctx->reply, "domain", d != NULL ? d->name : span_of(""));
+    kv_add(&ctx->reply, "class", k != NULL ? k->name : span_of(""));
+}
+
+/*
+ * Asked for with detail=1: how many files this run has checked, how many wait, files a second, and seconds left. The
+ * files that were not queued yet are estimated from how densely the fids so far were in use.
+ */
+static void report_progress(struct cmd_ctx *ctx, const struct store_settings *all, int64_t now, uint64_t waiting)
+{
+    double injected = (double)num_perl_int(setting_in(all, "fsck_fids_checked"));
+    double at = (double)num_perl_int(setting_in(all, "fsck_highest_fid_checked"));
+    double from = (double)num_perl_int(setting_in(all, "fsck_start_fid"));
+    double end = (double)num_perl_int(setting_in(all, "fsck_fid_at_end"));
+    int64_t start = num_perl_int(setting_in(all, "fsck_start_time"));
+    int64_t stop = num_perl_int(setting_in(all, "fsck_stop_time"));
+    int64_t seconds = (stop != 0 && waiting == 0 ? stop : now) - start;
+    double checked = injected > (double)waiting ? injected - (double)waiting : 0;
+    double density = at > from ? injected / (at - from) : 1.0;
+    double left = (end > at ? (end - at) * density : 0) + (double)waiting;
+    double rate = start != 0 ? checked / (double)(seconds > 0 ? seconds : 1) : 0;
+    kv_add_u64(&ctx->reply, "fids_checked", (uint64_t)checked);
+    kv_add_u64(&ctx->reply, "fids_waiting", waiting);
+    kv_addf(&ctx->reply, "fids_per_second", "%.1f", rate);
+    if (left == 0)
+        kv_add_u64(&ctx->reply, "seconds_left", 0);
+    else if (rate > 0 && left / rate < 1e15)
+        kv_add_u64(&ctx->reply, "seconds_left", (uint64_t)(left / rate + 0.5));
+    else
+        kv_add_str(&ctx->reply, "seconds_left", "");
+    add_scope(ctx, all);
+}
+
 void cmd_fsck_status(struct cmd_ctx *ctx)
 {
     struct store_settings all = {0};
     int64_t now = 0;
-    uint64_t max_logid = 0;
+    uint64_t max_logid = 0, waiting = 0;
+    bool detail = cmd_arg_is_true(ctx, "detail");
     enum mog_err e = store_fsck_summarize(ctx->st);
     if (e == MOG_OK)
         e = store_now(ctx->st, &now);
@@ -180,9 +257,13 @@ void cmd_fsck_status(struct cmd_ctx *ctx)
         e = store_fsck_max_logid(ctx->st, &max_logid);
     if (e == MOG_OK)
         e = store_setting_list(ctx->st, &all);
+    if (e == MOG_OK && detail)
+        e = store_queue_length(ctx->st, STORE_QUEUE_FSCK, &waiting);
     if (e != MOG_OK)
         cmd_err_store(ctx, e);
     else
         report(ctx, &all, now, max_logid);
+    if (e == MOG_OK && detail)
+        report_progress(ctx, &all, now, waiting);
     store_settings_free(&all);
 }

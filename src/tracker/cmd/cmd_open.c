@@ -196,11 +196,13 @@ void cmd_create_open(struct cmd_ctx *ctx)
     if (!ok)
         return;
     mark(&profile, "vivify_dir_on_all_devs");
+    /* One time-out for all of it: the client waits 3 s for the answer, and its uploads show what works. */
+    struct deadline by = deadline_in(node_shared_config(ctx->shared->nodes).node_timeout_ms);
     for (size_t i = 0; i < n; i++) {
         char name[40];
         (void)snprintf(name, sizeof(name), "vivify_dir_on_dev%" PRIu32, dests[i]->devid);
         mark(&profile, name);
-        node_make_folders(ctx->node, ctx->cluster, dests[i], fid);
+        node_make_folders(ctx->node, ctx->cluster, dests[i], fid, by);
     }
     answer(ctx, fid, dests, n, multi);
     if (cmd_arg_is_true(ctx, "debug_profile"))

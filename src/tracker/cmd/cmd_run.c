@@ -293,8 +293,9 @@ const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, uint32_t pe
         check_gates(ctx, row);
     if (!cmd_failed(ctx)) {
         fid_cache_configure(ctx->cache, ctx->cluster);
-        /* A connection that broke is replaced here; commands that need no database go on without. */
-        (void)!store_validate(ctx->st);
+        /* A connection that broke is replaced here; what then fails fails with the database's reason. */
+        if (!(row->flags & CMD_MEMORY))
+            (void)!store_validate(ctx->st);
         row->run(ctx);
     }
     if (!cmd_failed(ctx) && (row->flags & CMD_REFRESH))

@@ -91,6 +91,12 @@ static int64_t delete_copies(struct job_worker *w, const struct store_queue_row 
     return wait_s;
 }
 
+/* Up to a tenth longer, so that what failed together does not come back together. */
+static int64_t with_jitter(struct job_worker *w, int64_t s)
+{
+    return s + (int64_t)(rng_unit(&w->rng) * (double)s / 10.0);
+}
+
 enum job_result job_delete(struct job_worker *w, const struct store_queue_row *row)
 {
     struct store_devids devids = {0};
@@ -98,14 +104,19 @@ enum job_result job_delete(struct job_worker *w, const struct store_queue_row *r
     enum mog_err e = store_lock_fid(w->st, row->fid, LOCK_WAIT_S);
     if (e == MOG_ELOCKED) {
         result = JOB_POSTPONED;
-        e = store_queue_defer(w->st, STORE_QUEUE_DELETE, row->fid, 1, true);
+        /* Somebody works on it, which is no failure of the deletion. */
+        e = store_queue_defer(w->st, STORE_QUEUE_DELETE, row->fid, 1, false);
     } else if (e == MOG_OK) {
         e = store_delete_begin(w->st, row->fid, &devids);
         if (e == MOG_OK) {
             int64_t wait_s = delete_copies(w, row, &devids);
-            result = wait_s == 0 ? JOB_DONE : JOB_FAILED;
-            e = wait_s == 0 ? store_queue_done(w->st, STORE_QUEUE_DELETE, row->fid)
-                            : store_queue_defer(w->st, STORE_QUEUE_DELETE, row->fid, wait_s, true);
+            result = wait_s == 0 ? JOB_DONE : job_is_stopping(w) ? JOB_POSTPONED : JOB_FAILED;
+            if (wait_s == 0)
+                e = store_queue_done(w->st, STORE_QUEUE_DELETE, row->fid);
+            else if (job_is_stopping(w))
+                e = store_queue_release(w->st, STORE_QUEUE_DELETE, &row->fid, 1);
+            else
+                e = store_queue_defer(w->st, STORE_QUEUE_DELETE, row->fid, with_jitter(w, wait_s), true);
             fid_cache_forget_devids(w->cache, row->fid);
         }
     }
@@ -159,22 +170,23 @@ static bool legacy_pass(struct job_worker *w)
     return any;
 }
 
-/* The old queue is nearly always empty: ask less and less often. */
-static void legacy(struct job_worker *w)
+/* The old queue is nearly always empty: ask less and less often. True: there was something. */
+static bool legacy(struct job_worker *w)
 {
     struct jobs *j = w->jobs;
     int64_t now = clock_mono_ms();
     if (now < j->legacy_next_mono_ms)
-        return;
+        return false;
     if (legacy_pass(w)) {
         j->legacy_idle = 0;
         j->legacy_next_mono_ms = 0;
-        return;
+        return true;
     }
     if (j->legacy_idle > LEGACY_IDLE_PASSES)
         j->legacy_next_mono_ms = now + (int64_t)j->legacy_idle * 1000;
     if (j->legacy_idle <= LEGACY_IDLE_MAX)
         j->legacy_idle++;
+    return false;
 }
 
 void job_sweep(struct job_worker *w)
@@ -185,5 +197,8 @@ void job_sweep(struct job_worker *w)
         log_warn("old uploads were not swept, trying again: %s", store_failure(w->st)->text);
     else if (queued != 0)
         log_info("%zu uploads that were never finished are queued for deletion", queued);
-    legacy(w);
+    bool any = legacy(w) || queued != 0;
+    /* While there is something, again soon. */
+    if (any)
+        atomic_store(&w->jobs->sweep_again, true);
 }

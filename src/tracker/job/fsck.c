@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOCK_WAIT_S = 1 };
+enum { LOCK_WAIT_S = 1, LOCKED_RETRY_S = 10 };
 
 void fsck_log(struct fsck_check *c, const char *code, uint32_t devid)
 {
@@ -21,18 +21,16 @@ void fsck_log(struct fsck_check *c, const char *code, uint32_t devid)
     log_debug("fsck: %s fid=%" PRIu64 " dev=%" PRIu32, code, c->fid, devid);
 }
 
-bool fsck_load(struct fsck_check *c)
+enum mog_err fsck_load(struct fsck_check *c)
 {
     store_found_free(&c->file);
     memset(&c->file, 0, sizeof(c->file));
     enum mog_err e = store_file_get(c->w->st, c->fid, STORE_READ_DEVIDS | STORE_READ_CHECKSUM, &c->file);
-    if (e != MOG_OK) {
-        if (e != MOG_ENOTFOUND)
-            job_log_store(c->w, "check", c->fid);
-        return false;
-    }
-    c->class = cluster_class_by_id(c->w->cluster, c->file.file.dmid, c->file.file.classid);
-    return true;
+    if (e != MOG_OK && e != MOG_ENOTFOUND)
+        job_log_store(c->w, "check", c->fid);
+    if (e == MOG_OK)
+        c->class = cluster_class_by_id(c->w->cluster, c->file.file.dmid, c->file.file.classid);
+    return e;
 }
 
 /* Copies on dead devices do not count; too many copies are no good either. */
@@ -102,10 +100,11 @@ static enum fsck_result slow(struct fsck_check *c, const char *code, enum rechec
     struct job_worker *w = c->w;
     if (store_lock_fid(w->st, c->fid, LOCK_WAIT_S) != MOG_OK) {
         log_warn("Fsck stalled for fid FID[f=%" PRIu64 "]: failed to acquire lock", c->fid);
-        return FSCK_STALLED;
+        return FSCK_LOCKED;
     }
-    enum fsck_result result = FSCK_HANDLED;
-    bool there = fsck_load(c);
+    enum mog_err e = fsck_load(c);
+    enum fsck_result result = e == MOG_OK || e == MOG_ENOTFOUND ? FSCK_HANDLED : FSCK_STALLED;
+    bool there = e == MOG_OK;
     bool mended = there && ((recheck == RECHECK_HAS_COPIES && c->file.devids.n != 0) ||
                             (recheck == RECHECK_POLICY && fsck_policy_is_met(c, &c->file.devids)));
     if (there && !mended) {
@@ -154,8 +153,8 @@ static enum fsck_result check(struct fsck_check *c)
     if (c->mode != DIGEST_NONE)
         return slow(c, NULL, RECHECK_NONE);
     enum fsck_result result = check_sizes(c, &all_good);
-    if (result == FSCK_STALLED)
-        return FSCK_STALLED;
+    if (result != FSCK_HANDLED)
+        return result;
     return all_good && !class_hash ? FSCK_HANDLED : slow(c, NULL, RECHECK_NONE);
 }
 
@@ -178,9 +177,12 @@ enum job_result job_fsck(struct job_worker *w, const struct store_queue_row *row
 {
     struct fsck_check c = {.w = w, .fid = row->fid, .first_try = row->failcount == 0};
     struct mog_fail f = {0};
-    enum fsck_result result = FSCK_HANDLED;
+    enum fsck_result result = FSCK_STALLED;
     read_modes(&c);
-    if (fsck_load(&c)) {
+    enum mog_err e = fsck_load(&c);
+    if (e == MOG_ENOTFOUND) {
+        result = FSCK_HANDLED;
+    } else if (e == MOG_OK) {
         if (c.class != NULL && policy_parse(span_of(c.class->replpolicy), &c.policy, &f) != MOG_OK)
             log_err("class '%.*s' has a policy that cannot be used: %s", (int)c.class->name.len, c.class->name.ptr,
                     f.text);
@@ -188,9 +190,14 @@ enum job_result job_fsck(struct job_worker *w, const struct store_queue_row *row
     }
     /* A stalled fid is due again when its claim would run out; the failure is counted, so that codes are logged once.
      */
-    enum mog_err e = result == FSCK_HANDLED
-                         ? store_queue_done(w->st, STORE_QUEUE_FSCK, row->fid)
-                         : store_queue_defer(w->st, STORE_QUEUE_FSCK, row->fid, STORE_QUEUE_LEASE_S, true);
+    if (result == FSCK_HANDLED)
+        e = store_queue_done(w->st, STORE_QUEUE_FSCK, row->fid);
+    else if (job_is_stopping(w))
+        e = store_queue_release(w->st, STORE_QUEUE_FSCK, &row->fid, 1);
+    else if (result == FSCK_LOCKED)
+        e = store_queue_defer(w->st, STORE_QUEUE_FSCK, row->fid, LOCKED_RETRY_S, false);
+    else
+        e = store_queue_defer(w->st, STORE_QUEUE_FSCK, row->fid, STORE_QUEUE_LEASE_S, true);
     if (e != MOG_OK)
         job_log_store(w, "check", row->fid);
     policy_free(c.policy);

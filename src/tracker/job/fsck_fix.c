@@ -118,7 +118,7 @@ static bool search(struct fix *f)
             break;
         }
         fid_cache_forget_devids(c->w->cache, c->fid);
-        fsck_log(c, "FOND", copy.devid);
+        fsck_log(c, "FOND", 0);
         f->copies[f->n++] = copy;
         found = true;
     }
@@ -204,12 +204,12 @@ static void log_digests(const struct fix *f)
     buf_fini(&text);
 }
 
-static void store_new_checksum(struct fix *f)
+/* Store the digest of a copy as that of the file. */
+static void set_checksum(struct fix *f, const struct fsck_copy *copy)
 {
     struct fsck_check *c = f->c;
     struct store_checksum row = {.hashtype = f->alg, .len = digest_size(f->alg)};
-    memcpy(row.bytes, first_digest(f)->digest, row.len);
-    fsck_log(c, "NSUM", 0);
+    memcpy(row.bytes, copy->digest, row.len);
     if (store_checksum_set(c->w->st, c->fid, &row) != MOG_OK)
         job_log_store(c->w, "check", c->fid);
     c->file.checksum = row;
@@ -224,6 +224,34 @@ static void drop_mismatches(struct fix *f)
     }
 }
 
+/* The stored checksum is of another algorithm: when the copies still have it, it is replaced by one of the class's. */
+static void other_algorithm(struct fix *f)
+{
+    struct fsck_check *c = f->c;
+    const struct fsck_copy *first = first_digest(f);
+    const struct cluster_device *d = cluster_device_by_id(c->w->cluster, first->devid);
+    const struct store_checksum *row = &c->file.checksum;
+    uint8_t there[DIGEST_MAX_BYTES];
+    struct mog_fail fail = {0};
+    if (!digests_agree(f)) {
+        log_digests(f);
+        fsck_log(c, "BSUM", 0);
+        return;
+    }
+    fsck_log(c, "BALG", 0);
+    if (c->class == NULL || c->class->hashtype != f->alg)
+        return; /* the algorithm of this check is not one that the class keeps */
+    if (node_digest(c->w->node, d, c->fid, CLUSTER_READ, (enum digest_type)row->hashtype, "fsck", there, &fail) !=
+        NODE_DIGEST_KNOWN)
+        return;
+    if (memcmp(there, row->bytes, row->len) != 0) {
+        log_digests(f);
+        fsck_log(c, "BSUM", 0);
+        return;
+    }
+    set_checksum(f, first);
+}
+
 static void compare_digests(struct fix *f)
 {
     struct fsck_check *c = f->c;
@@ -232,10 +260,7 @@ static void compare_digests(struct fix *f)
     if (first_digest(f) == NULL)
         return;
     if (has_row && c->file.checksum.hashtype != f->alg) {
-        if (digests_agree(f))
-            fsck_log(c, "BALG", 0);
-        else
-            fsck_log(c, "BSUM", 0);
+        other_algorithm(f);
         return;
     }
     if (has_row) {
@@ -249,8 +274,10 @@ static void compare_digests(struct fix *f)
         return;
     }
     if (digests_agree(f)) {
-        if (class_hash)
-            store_new_checksum(f);
+        if (class_hash) {
+            fsck_log(c, "NSUM", 0);
+            set_checksum(f, first_digest(f));
+        }
         return;
     }
     log_digests(f);
@@ -263,7 +290,7 @@ static void queue_if_needed(struct fix *f)
 {
     struct fsck_check *c = f->c;
     /* By what is recorded now, after all that was forgotten and found. */
-    if (!fsck_load(c))
+    if (fsck_load(c) != MOG_OK)
         return;
     if (fsck_policy_is_met(c, &c->file.devids)) {
         fsck_check_devcount(c);
@@ -290,7 +317,7 @@ static enum fsck_result fix(struct fix *f)
             return FSCK_STALLED;
         }
         forget_bad(f, false);
-        if (store_file_recount(c->w->st, c->fid) != MOG_OK)
+        if (job_recounts(c->w) && store_file_recount(c->w->st, c->fid) != MOG_OK)
             job_log_store(c->w, "check", c->fid);
         fsck_log(c, "GONE", 0);
         return FSCK_HANDLED;

@@ -8,7 +8,11 @@
 #include "tracker/job/job_priv.h"
 #include "tracker/policy/policy.h"
 
-enum fsck_result { FSCK_HANDLED, FSCK_STALLED };
+enum fsck_result {
+    FSCK_HANDLED,
+    FSCK_STALLED, /* something could not be asked: later */
+    FSCK_LOCKED,  /* somebody else works on the file: soon */
+};
 
 /* What was found of one copy. */
 enum copy_state {
@@ -37,8 +41,9 @@ struct fsck_check {
     struct policy *policy;
 };
 
-/* fsck_check.c */
-bool fsck_load(struct fsck_check *c); /* false: the file is gone, or the database failed (*c).file.file.fid is 0 then */
+/* fsck.c */
+/* MOG_ENOTFOUND: the file is gone; any other error was logged. */
+enum mog_err fsck_load(struct fsck_check *c);
 bool fsck_policy_is_met(const struct fsck_check *c, const struct store_devids *devids);
 void fsck_log(struct fsck_check *c, const char *code, uint32_t devid);
 void fsck_check_devcount(struct fsck_check *c);

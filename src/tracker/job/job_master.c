@@ -22,6 +22,8 @@ enum {
     CLAIM_MAX = 1000,
     FSCK_QUEUE = 20000,
     FSCK_RATE = 1000,
+    FSCK_RATE_MAX = 100000,
+    SCOPE_LOOKS = 50, /* reads of up to FSCK_RATE rows in one pass */
     INJECT_EVERY_MS = 1000
 };
 
@@ -93,31 +95,85 @@ static void end_fsck(struct job_worker *w, int64_t highest)
         log_info("fsck: all files up to fid %" PRId64 " are queued for checking", highest);
 }
 
+/* What a check covers, and where it is. */
+struct scope {
+    int64_t highest, end;
+    int64_t dmid, classid; /* -1: all */
+};
+
+static bool read_scope(struct job_worker *w, struct scope *s)
+{
+    return read_number(w, "fsck_highest_fid_checked", &s->highest) && read_number(w, "fsck_fid_at_end", &s->end) &&
+           store_setting_get_int(w->st, "fsck_opt_dmid", -1, &s->dmid) == MOG_OK &&
+           store_setting_get_int(w->st, "fsck_opt_classid", -1, &s->classid) == MOG_OK;
+}
+
+static bool is_in_scope(const struct scope *s, const struct store_file *row)
+{
+    return (int64_t)row->fid <= s->end && (s->dmid < 0 || row->dmid == s->dmid) &&
+           (s->classid < 0 || row->classid == s->classid);
+}
+
+/* The next fids of a check of one domain or class. `*last`: how far was looked; 0: nothing is left. */
+static bool next_in_scope(struct job_worker *w, const struct scope *s, unsigned rate, struct store_todo *items,
+                          size_t *n, uint64_t *last)
+{
+    uint64_t from = s->highest > 0 ? (uint64_t)s->highest : 0;
+    *n = 0;
+    *last = 0;
+    for (size_t looked = 0; *n < rate && looked < SCOPE_LOOKS; looked++) {
+        struct store_files files = {0};
+        unsigned want = rate - (unsigned)*n < FSCK_RATE ? rate - (unsigned)*n : FSCK_RATE;
+        if (store_file_list_fids(w->st, from, want, &files) != MOG_OK)
+            return false;
+        bool more = files.n != 0 && (int64_t)files.rows[0].fid <= s->end;
+        for (size_t i = 0; more && i < files.n && (int64_t)files.rows[i].fid <= s->end; i++) {
+            *last = from = files.rows[i].fid;
+            if (is_in_scope(s, &files.rows[i]))
+                items[(*n)++].fid = files.rows[i].fid;
+        }
+        store_files_free(&files);
+        if (!more)
+            break;
+    }
+    return true;
+}
+
+static bool next_of_all(struct job_worker *w, const struct scope *s, unsigned rate, struct store_todo *items, size_t *n,
+                        uint64_t *last)
+{
+    struct store_fids fids = {0};
+    if (store_file_fids_between(w->st, s->highest > 0 ? (uint64_t)s->highest : 0, s->end > 0 ? (uint64_t)s->end : 0,
+                                rate, &fids) != MOG_OK)
+        return false;
+    for (size_t i = 0; i < fids.n; i++)
+        items[i].fid = fids.rows[i];
+    *n = fids.n;
+    *last = fids.n != 0 ? fids.rows[fids.n - 1] : 0;
+    store_fids_free(&fids);
+    return true;
+}
+
 static void inject_fids(struct job_worker *w)
 {
-    int64_t highest = 0, end = 0;
-    uint64_t queued = 0;
-    unsigned rate = (unsigned)cluster_setting_u64(w->cluster, "queue_rate_for_fsck", FSCK_RATE);
+    struct scope s = {0};
+    uint64_t queued = 0, last = 0, rate = cluster_setting_u64(w->cluster, "queue_rate_for_fsck", FSCK_RATE);
+    size_t n = 0;
     if (store_queue_length(w->st, STORE_QUEUE_FSCK, &queued) != MOG_OK ||
-        queued >= cluster_setting_u64(w->cluster, "queue_size_for_fsck", FSCK_QUEUE) ||
-        !read_number(w, "fsck_highest_fid_checked", &highest) || !read_number(w, "fsck_fid_at_end", &end))
+        queued >= cluster_setting_u64(w->cluster, "queue_size_for_fsck", FSCK_QUEUE) || !read_scope(w, &s))
         return;
-    struct store_fids fids = {0};
-    if (store_file_fids_between(w->st, highest > 0 ? (uint64_t)highest : 0, end > 0 ? (uint64_t)end : 0,
-                                rate < 100000 ? rate : 100000, &fids) != MOG_OK)
-        return;
-    if (fids.n == 0) {
-        end_fsck(w, highest);
-    } else {
-        struct store_todo *items = mem_calloc(fids.n, sizeof(*items));
-        for (size_t i = 0; i < fids.n; i++)
-            items[i].fid = fids.rows[i];
-        if (store_todo_add(w->st, STORE_QUEUE_FSCK, items, fids.n) == MOG_OK &&
-            store_setting_set_int(w->st, "fsck_highest_fid_checked", (int64_t)fids.rows[fids.n - 1]) != MOG_OK)
+    rate = rate < FSCK_RATE_MAX ? rate : FSCK_RATE_MAX;
+    struct store_todo *items = mem_calloc((size_t)rate, sizeof(*items));
+    bool ok = s.dmid < 0 && s.classid < 0 ? next_of_all(w, &s, (unsigned)rate, items, &n, &last)
+                                          : next_in_scope(w, &s, (unsigned)rate, items, &n, &last);
+    if (ok && last == 0) {
+        end_fsck(w, s.highest);
+    } else if (ok && (n == 0 || store_todo_add(w->st, STORE_QUEUE_FSCK, items, n) == MOG_OK)) {
+        if (store_setting_set_int(w->st, "fsck_highest_fid_checked", (int64_t)last) != MOG_OK ||
+            (n != 0 && store_setting_add(w->st, "fsck_fids_checked", (int64_t)n) != MOG_OK))
             log_warn("fsck: its position was not stored, some files are queued twice: %s", store_failure(w->st)->text);
-        free(items);
     }
-    store_fids_free(&fids);
+    free(items);
 }
 
 /* Whether setting `field` names this tracker; asked uncached, because a stop must count at once. */

@@ -22,14 +22,16 @@ struct job_worker {
     struct fid_cache *cache;
     struct rng rng;
     const struct cluster *cluster; /* borrowed while an item is in work */
+    char why[400];                 /* replicate_run(): why it did not succeed; "" when it did */
 };
 
-enum item_kind { ITEM_QUEUE, ITEM_SWEEP, ITEM_REAP, ITEM_MASTER };
+enum item_kind { ITEM_QUEUE, ITEM_SWEEP, ITEM_REAP, ITEM_MASTER, ITEM_HAND_BACK };
 
 struct job_item {
     enum item_kind kind;
     enum store_queue queue;     /* ITEM_QUEUE */
     struct store_queue_row row; /* ITEM_QUEUE */
+    struct jobs *owner;         /* ITEM_HAND_BACK */
 };
 
 enum { JOB_QUEUES = 4 /* of enum store_queue */ };
@@ -49,9 +51,18 @@ struct reap_device {
     bool given_up; /* nothing found for long; armed again when it leaves the dead state and comes back */
 };
 
+/* At most some lines of a kind in a span of time; the rest is counted. */
+struct log_gate {
+    int64_t since_mono_ms;
+    unsigned lines, left_out;
+};
+enum { LOG_GATES = 16 /* one for each enum replicate_result */ };
+
 struct jobs {
     struct jobs_config config;
     struct pool *pools[JOB_KINDS];
+    struct pool *keeper; /* hands items back that workers were not left to do */
+    _Atomic bool keeper_asked;
     size_t want[JOB_KINDS];  /* loop thread */
     bool started[JOB_KINDS]; /* loop thread: was ever resized */
     bool is_finishing;       /* loop thread: no more is fetched */
@@ -70,13 +81,17 @@ struct jobs {
     /* Only the thread that sweeps (one at a time, by sweep_pending): */
     uint64_t legacy_idle;
     int64_t legacy_next_mono_ms;
+    _Atomic bool sweep_again; /* the last sweep found something */
+
+    pthread_mutex_t gate_lock;
+    struct log_gate gates[LOG_GATES];
 
     pthread_mutex_t reap_lock; /* guards the next three */
     struct reap_device *reaps;
     size_t n_reaps, cap_reaps;
     int64_t reap_asked_mono_ms; /* loop thread */
 
-    /* Items that nobody will work on any more: handed back at the end. Under drop_lock. */
+    /* Items that nobody will work on any more: handed back soon. Under drop_lock. */
     pthread_mutex_t drop_lock;
     uint64_t *dropped[JOB_QUEUES];
     size_t n_dropped[JOB_QUEUES], cap_dropped[JOB_QUEUES];
@@ -90,6 +105,8 @@ static inline bool job_recounts(const struct job_worker *w)
 bool job_is_stopping(const struct job_worker *w);
 /* A store call failed: logged once, with what was done. */
 void job_log_store(const struct job_worker *w, const char *what, uint64_t fid);
+/* Log `text`, unless there were too many lines of this kind (below LOG_GATES) lately. */
+void job_log_gated(struct jobs *j, unsigned kind, const char *text);
 /* Give an item of a queue back to its pool's queue; takes. */
 void job_submit(struct jobs *j, enum job_kind kind, struct job_item *item);
 void job_item_free(struct job_item *item);
@@ -137,8 +154,14 @@ enum replicate_result replicate_run(struct job_worker *w, const struct replicate
 
 /* ---- move.c ---- */
 
-/* Make the policy happy without the copy on `devid`, then delete that. True: it is deleted. */
-bool move_away(struct job_worker *w, uint64_t fid, uint32_t devid, const uint32_t *targets, size_t n_targets);
+/* Make the policy happy without the copy on `devid`, then delete that. */
+enum move_result {
+    MOVE_DONE,
+    MOVE_NOT, /* it stays, for reasons that were logged */
+    MOVE_LOCKED,
+};
+enum move_result move_away(struct job_worker *w, uint64_t fid, uint32_t devid, const uint32_t *targets,
+                           size_t n_targets);
 /* Remove one copy of a fid that has too many. True: done. */
 bool move_shed(struct job_worker *w, uint64_t fid);
 

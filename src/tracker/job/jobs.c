@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "store/store_lock.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,15 +18,21 @@ enum {
     SWEEP_EVERY_MS = 5000,
     FSCK_NICE = 10,
     DB_RETRY_MS = 1000,
-    MASTER_IDLE_MS = 1000
+    MASTER_IDLE_MS = 1000,
+    GATE_LINES = 20,
+    GATE_SPAN_MS = 10 * 1000,
+    LATE_MAX = 16
 };
 
+/* late_s: how long one item usually takes at most; a worker that takes longer is named in the log. */
 static const struct {
     const char *name;
     bool needs_master;
+    int64_t late_s;
 } kinds[] = {
-    [JOB_DELETE] = {"delete", true},  [JOB_FSCK] = {"fsck", true},           [JOB_MASTER] = {"job_master", false},
-    [JOB_REAPER] = {"reaper", false}, [JOB_REPLICATE] = {"replicate", true},
+    [JOB_DELETE] = {"delete", true, 120},        [JOB_FSCK] = {"fsck", true, 3600},
+    [JOB_MASTER] = {"job_master", false, 120},   [JOB_REAPER] = {"reaper", false, 240},
+    [JOB_REPLICATE] = {"replicate", true, 3600},
 };
 
 static const char *const queue_names[] = {[STORE_QUEUE_REPLICATE] = "replicate",
@@ -63,6 +70,26 @@ void job_log_store(const struct job_worker *w, const char *what, uint64_t fid)
              store_failure(w->st)->text);
 }
 
+void job_log_gated(struct jobs *j, unsigned kind, const char *text)
+{
+    struct log_gate *gate = &j->gates[kind];
+    int64_t now = clock_mono_ms();
+    unsigned left_out = 0;
+    pthread_mutex_lock(&j->gate_lock);
+    if (gate->since_mono_ms == 0 || now - gate->since_mono_ms >= GATE_SPAN_MS) {
+        left_out = gate->left_out;
+        *gate = (struct log_gate){.since_mono_ms = now};
+    }
+    bool shown = gate->lines < GATE_LINES;
+    gate->lines += shown;
+    gate->left_out += !shown;
+    pthread_mutex_unlock(&j->gate_lock);
+    if (left_out != 0)
+        log_warn("%u more lines like the next one were left out", left_out);
+    if (shown)
+        log_warn("%s", text);
+}
+
 void job_item_free(struct job_item *item)
 {
     store_queue_row_fini(&item->row);
@@ -82,6 +109,8 @@ static void item_dropped(void *arg, void *value)
         atomic_fetch_sub(&j->waiting[q], 1);
     } else if (item->kind == ITEM_SWEEP) {
         atomic_store(&j->sweep_pending, false);
+    } else if (item->kind == ITEM_HAND_BACK) {
+        atomic_store(&j->keeper_asked, false);
     }
     job_item_free(item);
 }
@@ -94,6 +123,14 @@ void job_submit(struct jobs *j, enum job_kind kind, struct job_item *item)
         item_dropped(j, item);
 }
 
+/* A lock that is a row can be taken over after an hour: long copies and digests say that they go on. */
+static void keep_lock(void *arg)
+{
+    struct job_worker *w = arg;
+    if (store_lock_renew(w->st) != MOG_OK)
+        log_debug("the lock was not renewed: %s", store_failure(w->st)->text);
+}
+
 static void *worker_new(void *arg)
 {
     struct jobs *j = arg;
@@ -101,6 +138,7 @@ static void *worker_new(void *arg)
     w->jobs = j;
     w->st = store_new(j->config.env, STORE_BACKGROUND);
     w->node = node_new(j->config.nodes);
+    node_set_alive(w->node, keep_lock, w);
     w->cache = fid_cache_new();
     rng_seed_random(&w->rng);
     return w;
@@ -161,12 +199,14 @@ static void work(void *worker, void *value)
         item_dropped(j, item);
         return;
     }
-    if (item->kind == ITEM_QUEUE) {
-        atomic_fetch_sub(&j->waiting[item->queue], 1);
-        atomic_fetch_add(&j->sent[item->queue], 1);
+    bool up = store_validate(w->st) == MOG_OK;
+    /* What was fetched is kept until the database is back: its claim lasts longer than most restarts. */
+    while (!up && item->kind == ITEM_QUEUE && !job_is_stopping(w)) {
+        cluster_box_pause(j->config.box, DB_RETRY_MS);
+        up = store_validate(w->st) == MOG_OK;
     }
     w->cluster = cluster_box_borrow(j->config.box);
-    bool up = w->cluster != NULL && store_validate(w->st) == MOG_OK;
+    up = up && w->cluster != NULL;
     if (up)
         fid_cache_configure(w->cache, w->cluster);
     if (item->kind == ITEM_MASTER) {
@@ -179,14 +219,17 @@ static void work(void *worker, void *value)
         }
         item = NULL;
     } else if (!up) {
-        if (item->kind == ITEM_QUEUE)
-            cluster_box_pause(w->jobs->config.box,
-                              DB_RETRY_MS); /* its claim runs out by itself; do not race through the rest */
+        if (item->kind == ITEM_QUEUE) { /* the tracker stops */
+            item_dropped(j, item);
+            item = NULL;
+        }
     } else if (item->kind == ITEM_SWEEP) {
         job_sweep(w);
     } else if (item->kind == ITEM_REAP) {
         job_reap(w);
     } else {
+        atomic_fetch_sub(&j->waiting[item->queue], 1);
+        atomic_fetch_add(&j->sent[item->queue], 1);
         work_queue_item(w, item);
     }
     if (item != NULL && item->kind == ITEM_SWEEP)
@@ -197,12 +240,44 @@ static void work(void *worker, void *value)
         job_item_free(item);
 }
 
+/* Rows that were claimed and not worked on are due again at once, for other trackers and for our next run. */
+static void hand_back(struct jobs *j)
+{
+    struct store *st = store_new(j->config.env, STORE_CLIENT);
+    for (size_t q = 0; q < JOB_QUEUES; q++) {
+        pthread_mutex_lock(&j->drop_lock);
+        uint64_t *fids = j->dropped[q];
+        size_t n = j->n_dropped[q];
+        j->dropped[q] = NULL;
+        j->n_dropped[q] = j->cap_dropped[q] = 0;
+        pthread_mutex_unlock(&j->drop_lock);
+        if (n != 0 && store_queue_release(st, (enum store_queue)q, fids, n) != MOG_OK)
+            log_warn("%zu items of the %s queue were not handed back, they are due again in %d s: %s", n,
+                     queue_names[q], STORE_QUEUE_LEASE_S, store_failure(st)->text);
+        free(fids);
+    }
+    store_free(st);
+}
+
+static void keep_work(void *worker, void *value)
+{
+    struct job_item *item = value;
+    struct jobs *j = item->owner;
+    (void)worker;
+    atomic_store(&j->keeper_asked, false);
+    hand_back(j);
+    job_item_free(item);
+}
+
 struct jobs *jobs_new(const struct jobs_config *config)
 {
     struct jobs *j = mem_calloc(1, sizeof(*j));
     j->config = *config;
     pthread_mutex_init(&j->reap_lock, NULL);
     pthread_mutex_init(&j->drop_lock, NULL);
+    pthread_mutex_init(&j->gate_lock, NULL);
+    struct pool_ops keeper = {.name = "job_master", .work = keep_work, .drop = item_dropped, .arg = j};
+    j->keeper = pool_new(&keeper, 0);
     for (size_t q = 0; q < JOB_QUEUES; q++)
         j->fetch_limit[q] = FETCH_START;
     for (size_t k = 0; k < JOB_KINDS; k++) {
@@ -239,6 +314,34 @@ static void submit_plain(struct jobs *j, enum job_kind kind, enum item_kind what
     job_submit(j, kind, item);
 }
 
+static bool is_queue_item(void *arg, void *value)
+{
+    (void)arg;
+    return ((const struct job_item *)value)->kind == ITEM_QUEUE;
+}
+
+/* Without workers, what was fetched goes back, for other trackers. The loop must not wait for the database. */
+static void give_up_items(struct jobs *j, size_t kind)
+{
+    if (pool_cancel(j->pools[kind], is_queue_item, NULL) == 0 || atomic_exchange(&j->keeper_asked, true))
+        return;
+    pool_resize(j->keeper, 1);
+    struct job_item *item = mem_calloc(1, sizeof(*item));
+    item->kind = ITEM_HAND_BACK;
+    item->owner = j;
+    if (!pool_submit(j->keeper, item))
+        item_dropped(j, item);
+}
+
+static void name_late_workers(struct jobs *j, size_t kind)
+{
+    uint32_t late[LATE_MAX];
+    size_t n = pool_late(j->pools[kind], kinds[kind].late_s * 1000, late, LATE_MAX);
+    for (size_t i = 0; i < n; i++)
+        log_warn("%s(%" PRIu32 ") has been at one item for more than %" PRId64 " s", kinds[kind].name, late[i],
+                 kinds[kind].late_s);
+}
+
 void jobs_tick(struct jobs *j)
 {
     for (size_t k = 0; k < JOB_KINDS; k++) {
@@ -251,11 +354,15 @@ void jobs_tick(struct jobs *j)
             submit_plain(j, JOB_MASTER, ITEM_MASTER);
         if (want != 0)
             j->started[k] = true;
+        else
+            give_up_items(j, k);
+        name_late_workers(j, k);
     }
     if (j->is_finishing)
         return;
     int64_t now = clock_mono_ms();
-    if (effective_want(j, JOB_DELETE) != 0 && now - j->sweep_asked_mono_ms >= SWEEP_EVERY_MS &&
+    if (effective_want(j, JOB_DELETE) != 0 &&
+        (now - j->sweep_asked_mono_ms >= SWEEP_EVERY_MS || atomic_exchange(&j->sweep_again, false)) &&
         !atomic_exchange(&j->sweep_pending, true)) {
         j->sweep_asked_mono_ms = now;
         submit_plain(j, JOB_DELETE, ITEM_SWEEP);
@@ -275,9 +382,12 @@ void jobs_finish(struct jobs *j)
 
 size_t jobs_recycle(struct jobs *j, enum job_kind kind)
 {
-    size_t n = pool_running(j->pools[kind]);
-    pool_resize(j->pools[kind], 0);
-    return n;
+    return pool_recycle(j->pools[kind]);
+}
+
+bool jobs_was_started(const struct jobs *j, enum job_kind kind)
+{
+    return j->started[kind];
 }
 
 void jobs_count(struct jobs *j, enum job_kind kind, size_t *count, size_t *desired)
@@ -307,20 +417,6 @@ void jobs_counters(struct jobs *j, struct buf *lines)
     }
 }
 
-/* Rows that were claimed and not worked on are due again at once, for other trackers and for our next run. */
-static void hand_back(struct jobs *j)
-{
-    struct store *st = store_new(j->config.env, STORE_CLIENT);
-    for (size_t q = 0; q < JOB_QUEUES; q++) {
-        if (j->n_dropped[q] != 0 &&
-            store_queue_release(st, (enum store_queue)q, j->dropped[q], j->n_dropped[q]) != MOG_OK)
-            log_warn("%zu items of the %s queue were not handed back, they are due again in %d s: %s", j->n_dropped[q],
-                     queue_names[q], STORE_QUEUE_LEASE_S, store_failure(st)->text);
-        free(j->dropped[q]);
-    }
-    store_free(st);
-}
-
 void jobs_stop(struct jobs *j)
 {
     if (j == NULL)
@@ -331,9 +427,11 @@ void jobs_stop(struct jobs *j)
         if (k != JOB_MASTER)
             pool_stop(j->pools[k]);
     }
+    pool_stop(j->keeper);
     hand_back(j);
     free(j->reaps);
     pthread_mutex_destroy(&j->reap_lock);
     pthread_mutex_destroy(&j->drop_lock);
+    pthread_mutex_destroy(&j->gate_lock);
     free(j);
 }

@@ -9,6 +9,7 @@
 #include "store/store.h"
 #include "store/store_queue.h"
 #include "tracker/cluster/cluster_box.h"
+#include "tracker/cluster/fid_notes.h"
 #include "tracker/node/node.h"
 
 #include <stdbool.h>
@@ -22,8 +23,9 @@ struct jobs_config {
     struct store_env *env;
     struct cluster_box *box;
     struct node_shared *nodes;
-    const char *hostname;   /* as fsck_host and rebal_host have it; outlives the jobs */
-    size_t want[JOB_KINDS]; /* JOB_MASTER: 0 or 1; with 0 only reapers run */
+    struct fid_notes *notes; /* told why files are not yet replicated */
+    const char *hostname;    /* as fsck_host and rebal_host have it; outlives the jobs */
+    size_t want[JOB_KINDS];  /* JOB_MASTER: 0 or 1; with 0 only reapers run */
     bool rebalance_ignore_missing;
     int64_t tempfile_age_s; /* uploads older than this are given up */
 };
@@ -45,6 +47,8 @@ const char *jobs_name(enum job_kind kind);
 /* The kind of that name; JOB_KINDS: none. */
 enum job_kind jobs_find(struct span name);
 void jobs_count(struct jobs *j, enum job_kind kind, size_t *count, size_t *desired);
+/* Whether it ever had a worker. Loop thread. */
+bool jobs_was_started(const struct jobs *j, enum job_kind kind);
 size_t jobs_numbers(struct jobs *j, enum job_kind kind, uint32_t *out, size_t max);
 
 /* "work_queue_for_delete 3\r\n" and the like, sorted. Any thread. */

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOCKED_RETRY_S = 10, LOCKED_TRIES = 10 };
+
 static void log_failure(const struct cluster_device *d, uint64_t fid, const char *why)
 {
     char url[CLUSTER_URL_MAX];
@@ -73,13 +75,14 @@ static bool delete_copy(struct job_worker *w, uint64_t fid, const struct cluster
     return true;
 }
 
-bool move_away(struct job_worker *w, uint64_t fid, uint32_t devid, const uint32_t *targets, size_t n_targets)
+enum move_result move_away(struct job_worker *w, uint64_t fid, uint32_t devid, const uint32_t *targets,
+                           size_t n_targets)
 {
     const struct cluster_device *d = cluster_device_by_id(w->cluster, devid);
     struct replicate_request req = {.fid = fid, .masked = devid, .targets = targets, .n_targets = n_targets};
     bool removed = false, recorded = false;
     if (d == NULL)
-        return false;
+        return MOVE_NOT;
     enum replicate_result result = replicate_run(w, &req);
     switch (result) {
     case REPL_NOFID:
@@ -96,6 +99,7 @@ bool move_away(struct job_worker *w, uint64_t fid, uint32_t devid, const uint32_
         log_failure(d, fid, "no suitable destination devices available");
         break;
     case REPL_LOCKED:
+        return MOVE_LOCKED;
     case REPL_NO_SOURCE:
     case REPL_SOURCE_DOWN:
     case REPL_NO_SUGGESTIONS:
@@ -108,7 +112,7 @@ bool move_away(struct job_worker *w, uint64_t fid, uint32_t devid, const uint32_
         break;
     }
     store_unlock(w->st);
-    return removed;
+    return removed ? MOVE_DONE : MOVE_NOT;
 }
 
 /* Distinct hosts of the copies without the one at `skip`. */
@@ -150,7 +154,7 @@ bool move_shed(struct job_worker *w, uint64_t fid)
     }
     free(on);
     store_devids_free(&devids);
-    return best != 0 && move_away(w, fid, best, NULL, 0);
+    return best != 0 && move_away(w, fid, best, NULL, 0) == MOVE_DONE;
 }
 
 enum job_result job_rebalance(struct job_worker *w, const struct store_queue_row *row)
@@ -165,14 +169,19 @@ enum job_result job_rebalance(struct job_worker *w, const struct store_queue_row
         targets = mem_grow(targets, n, &cap, sizeof(*targets));
         targets[n++] = (uint32_t)id;
     }
-    bool moved = move_away(w, row->fid, row->devid, targets, n);
+    enum move_result result = move_away(w, row->fid, row->devid, targets, n);
     free(targets);
-    /* Whatever came of it: a rebalance that failed is repeated by running it again. */
-    enum mog_err e = job_is_stopping(w) ? store_queue_release(w->st, STORE_QUEUE_REBALANCE, &row->fid, 1)
-                                        : store_queue_done(w->st, STORE_QUEUE_REBALANCE, row->fid);
+    /* Whatever came of it: a rebalance that failed is repeated by running it again. Only who was locked out waits. */
+    enum mog_err e;
+    if (job_is_stopping(w))
+        e = store_queue_release(w->st, STORE_QUEUE_REBALANCE, &row->fid, 1);
+    else if (result == MOVE_LOCKED && row->failcount < LOCKED_TRIES)
+        e = store_queue_defer(w->st, STORE_QUEUE_REBALANCE, row->fid, LOCKED_RETRY_S, true);
+    else
+        e = store_queue_done(w->st, STORE_QUEUE_REBALANCE, row->fid);
     if (e != MOG_OK)
         job_log_store(w, "rebalance", row->fid);
-    if (!moved)
-        return job_is_stopping(w) ? JOB_POSTPONED : JOB_FAILED;
+    if (result != MOVE_DONE)
+        return job_is_stopping(w) || result == MOVE_LOCKED ? JOB_POSTPONED : JOB_FAILED;
     return e == MOG_OK ? JOB_DONE : JOB_FAILED;
 }

@@ -17,6 +17,7 @@ enum {
     IDLE_DELAY_S = 60,
     IDLE_DELAY_MAX_S = 7200,
     RATE = 1000,
+    REAP_PART = 100,
     LOCK_WAIT_S = 60
 };
 
@@ -28,7 +29,9 @@ static void update_list(struct jobs *j, const struct cluster *c)
         const struct cluster_device *d = cluster_device_by_id(c, j->reaps[i].devid);
         if (d != NULL && cluster_device_is_dead(d))
             j->reaps[kept++] = j->reaps[i];
-        else if (d != NULL)
+        else if (d == NULL)
+            log_warn("No device row for dev%" PRIu32 ", cannot reap", j->reaps[i].devid);
+        else
             log_info("dev%" PRIu32 " is no longer dead to reaper", j->reaps[i].devid);
     }
     j->n_reaps = kept;
@@ -97,8 +100,11 @@ static void reap(struct job_worker *w, uint32_t devid)
     bool found = false, keep = true;
     if (limit != 0 && store_lock(w->st, "mgfs:reaper", LOCK_WAIT_S) == MOG_OK) {
         enum mog_err e = store_devfid_on_device(w->st, devid, limit, &fids);
-        if (e == MOG_OK && fids.n != 0)
-            e = store_devfid_reap(w->st, devid, fids.rows, fids.n, 1);
+        /* Spread over the time until the next pass, so that they do not all stand before what waits already. */
+        for (size_t at = 0; e == MOG_OK && at < fids.n; at += REAP_PART) {
+            size_t n = fids.n - at < REAP_PART ? fids.n - at : REAP_PART;
+            e = store_devfid_reap(w->st, devid, fids.rows + at, n, 1 + (int64_t)(BUSY_DELAY_S * at / fids.n));
+        }
         if (e != MOG_OK) {
             log_warn("reaping of dev%" PRIu32 " was stopped by the database, trying again: %s", devid,
                      store_failure(w->st)->text);

@@ -11,6 +11,8 @@
 #include "tracker/policy/policy.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +51,21 @@ struct run {
     struct ids sources; /* those that can be read */
     struct ids bad_sources, bad_dests;
     bool copied;
+    char last_error[200]; /* of the copies that were tried */
 };
+
+static enum replicate_result give_up(struct run *r, enum replicate_result result, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* End with a reason, which is logged and can be asked for with file_debug. */
+static enum replicate_result give_up(struct run *r, enum replicate_result result, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(r->w->why, sizeof(r->w->why), fmt, ap);
+    va_end(ap);
+    return result;
+}
 
 static enum replicate_result load(struct run *r)
 {
@@ -62,22 +78,18 @@ static enum replicate_result load(struct run *r)
         e = store_file_get(w->st, r->req->fid, STORE_READ_DEVIDS | STORE_READ_CHECKSUM, &r->file);
     if (e == MOG_ENOTFOUND)
         return REPL_NOFID;
-    if (e != MOG_OK) {
-        job_log_store(w, "replication", r->req->fid);
-        return REPL_ERROR;
-    }
+    if (e != MOG_OK)
+        return give_up(r, REPL_ERROR, "replication of fid %" PRIu64 " stopped by the database: %.200s", r->req->fid,
+                       store_failure(w->st)->text);
     r->class = cluster_class_by_id(w->cluster, r->file.file.dmid, r->file.file.classid);
-    if (r->class == NULL) {
-        log_warn("fid %" PRIu64 " has a class that does not exist (domain %" PRIu32 ", class %" PRIu32
-                 "), it is tried again later",
-                 r->req->fid, r->file.file.dmid, r->file.file.classid);
-        return REPL_ERROR;
-    }
-    if (policy_parse(span_of(r->class->replpolicy), &r->policy, &f) != MOG_OK) {
-        log_err("class '%.*s' has a policy that cannot be used: %s", (int)r->class->name.len, r->class->name.ptr,
-                f.text);
-        return REPL_ERROR;
-    }
+    if (r->class == NULL)
+        return give_up(r, REPL_ERROR,
+                       "fid %" PRIu64 " has a class that does not exist (domain %" PRIu32 ", class %" PRIu32
+                       "), it is tried again later",
+                       r->req->fid, r->file.file.dmid, r->file.file.classid);
+    if (policy_parse(span_of(r->class->replpolicy), &r->policy, &f) != MOG_OK)
+        return give_up(r, REPL_ERROR, "class '%.*s' has a policy that cannot be used: %.200s", (int)r->class->name.len,
+                       r->class->name.ptr, f.text);
     return REPL_SUCCESS;
 }
 
@@ -174,10 +186,9 @@ static enum replicate_result copy_once(struct run *r, uint32_t dest)
 {
     struct job_worker *w = r->w;
     const struct cluster_device *from = pick_source(r);
-    if (from == NULL) {
-        log_warn("source_down: No devices available replicating %" PRIu64, r->req->fid);
-        return REPL_SOURCE_DOWN;
-    }
+    if (from == NULL)
+        return give_up(r, REPL_SOURCE_DOWN, "source_down: No devices available replicating %" PRIu64 "%s%s",
+                       r->req->fid, r->last_error[0] != '\0' ? "; " : "", r->last_error);
     struct node_copy copy = {.cluster = w->cluster,
                              .from = from,
                              .to = cluster_device_by_id(w->cluster, dest),
@@ -193,6 +204,7 @@ static enum replicate_result copy_once(struct run *r, uint32_t dest)
     if (result == NODE_COPY_OK)
         return record_copy(r, &copy) ? REPL_SUCCESS : REPL_ERROR;
     bool dest_error = result == NODE_COPY_DEST_ERROR;
+    (void)snprintf(r->last_error, sizeof(r->last_error), "%.199s", f.text);
     log_warn("%s", f.text);
     log_warn("Failed copying fid %" PRIu64 " from devid %" PRIu32 " to devid %" PRIu32 " (error type: %s)", r->req->fid,
              from->devid, dest, dest_error ? "dest_error" : "src_error");
@@ -207,6 +219,24 @@ static enum replicate_result copy_once(struct run *r, uint32_t dest)
         tell_fsck(w, r->req->fid);
     ids_add(&r->bad_sources, from->devid);
     return REPL_SUCCESS;
+}
+
+/* Nothing (more) is copied: say why, with what an operator needs to see what is missing. */
+static enum replicate_result explain(struct run *r, enum replicate_result result)
+{
+    const struct cluster *c = r->w->cluster;
+    size_t takers = 0;
+    for (size_t i = 0; i < c->n_devices; i++)
+        takers += cluster_device_gets_files(c, &c->devices[i]);
+    if (result == REPL_TOO_HAPPY)
+        return give_up(r, result, "too_happy: fid %" PRIu64 " is on too many devices", r->req->fid);
+    if (result != REPL_NO_SUGGESTIONS)
+        return result;
+    return give_up(r, result,
+                   "policy_no_suggestions: replication policy ran out of suggestions for us replicating fid %" PRIu64
+                   " (%zu copies, class wants %" PRIu32 ", %zu devices take files now%s%s)",
+                   r->req->fid, r->counted.n, r->class->mindevcount, takers, r->last_error[0] != '\0' ? "; " : "",
+                   r->last_error);
 }
 
 /* Ask the policy, copy, ask again. */
@@ -234,50 +264,20 @@ static enum replicate_result satisfy(struct run *r)
             dest = pick_destination(r, &a, &result);
         policy_answer_fini(&a);
         if (dest == 0)
-            return result;
+            return explain(r, result);
         if (ids_have(&r->bad_dests, dest))
-            return REPL_DOING_FAILED;
+            return give_up(r, REPL_DOING_FAILED,
+                           "policy_error_doing_failed: replication policy told us to do something we already told it "
+                           "we failed at while replicating fid %" PRIu64,
+                           r->req->fid);
         if (ids_have(&r->on, dest))
-            return REPL_ALREADY_THERE;
+            return give_up(r, REPL_ALREADY_THERE,
+                           "policy_error_already_there: replication policy told us to put fid %" PRIu64
+                           " on dev %" PRIu32 ", but it's already there!",
+                           r->req->fid, dest);
         result = copy_once(r, dest);
         if (result != REPL_SUCCESS)
             return result;
-    }
-}
-
-static void log_result(uint64_t fid, enum replicate_result result)
-{
-    switch (result) {
-    case REPL_NO_SOURCE:
-        log_warn("no_source: Source is no longer available replicating %" PRIu64, fid);
-        break;
-    case REPL_TOO_HAPPY:
-        log_info("too_happy: fid %" PRIu64 " is on too many devices", fid);
-        break;
-    case REPL_NO_SUGGESTIONS:
-        log_info("policy_no_suggestions: replication policy ran out of suggestions for us replicating fid %" PRIu64,
-                 fid);
-        break;
-    case REPL_DOING_FAILED:
-        log_warn(
-            "policy_error_doing_failed: replication policy told us to do something we already told it we failed at "
-            "while replicating fid %" PRIu64,
-            fid);
-        break;
-    case REPL_ALREADY_THERE:
-        log_warn("policy_error_already_there: replication policy told us to put fid %" PRIu64
-                 " where it is already there!",
-                 fid);
-        break;
-    case REPL_SUCCESS:
-    case REPL_LOST_RACE:
-    case REPL_NOFID:
-    case REPL_LOCKED:
-    case REPL_SOURCE_DOWN:
-    case REPL_WOULD_WORSEN:
-    case REPL_ERROR:
-    case REPL_CANCELED:
-        break;
     }
 }
 
@@ -287,12 +287,13 @@ static enum replicate_result run(struct run *r)
     if (result != REPL_SUCCESS)
         return result;
     sort_copies(r);
-    if (r->on.n == 0)
-        return REPL_NO_SOURCE;
-    if (r->sources.n == 0) {
-        log_warn("source_down: No alive devices available replicating %" PRIu64, r->req->fid);
-        return REPL_SOURCE_DOWN;
-    }
+    /* Copies on devices that we have not heard of yet (made through another tracker a moment ago) are no reason to
+     * give up for ever. */
+    if (r->file.devids.n == 0)
+        return give_up(r, REPL_NO_SOURCE, "no_source: Source is no longer available replicating %" PRIu64, r->req->fid);
+    if (r->sources.n == 0)
+        return give_up(r, REPL_SOURCE_DOWN, "source_down: No alive devices available replicating %" PRIu64,
+                       r->req->fid);
     if (r->req->preferred != 0 && !ids_have(&r->sources, r->req->preferred))
         log_warn("Fixed source dev%" PRIu32 " requested for %" PRIu64 " but not available. Trying other devices",
                  r->req->preferred, r->req->fid);
@@ -302,8 +303,10 @@ static enum replicate_result run(struct run *r)
 enum replicate_result replicate_run(struct job_worker *w, const struct replicate_request *req)
 {
     struct run r = {.w = w, .req = req};
+    w->why[0] = '\0';
     enum replicate_result result = run(&r);
-    log_result(req->fid, result);
+    if (w->why[0] != '\0')
+        job_log_gated(w->jobs, result, w->why);
     policy_free(r.policy);
     store_found_free(&r.file);
     free(r.on.items);
@@ -357,6 +360,10 @@ enum job_result job_replicate(struct job_worker *w, const struct store_queue_row
     enum queue_action action = actions[replicate_run(w, &req)];
     enum mog_err e = MOG_OK;
     uint32_t failcount = row->failcount;
+    if (action == ACTION_DONE)
+        fid_notes_clear(w->jobs->config.notes, row->fid);
+    else if (w->why[0] != '\0')
+        fid_notes_set(w->jobs->config.notes, row->fid, w->why);
     switch (action) {
     case ACTION_DONE:
         e = store_queue_done(w->st, STORE_QUEUE_REPLICATE, row->fid);

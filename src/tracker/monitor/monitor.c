@@ -78,6 +78,17 @@ static void set_alive(struct monitor *m, bool alive)
     m->was_down = !alive;
 }
 
+/* What was seen of devices that are checked no more must not pass for news when they come back. */
+static void forget_unwatched(struct monitor *m)
+{
+    const struct cluster *c = cluster_box_borrow(m->parts.box);
+    for (size_t i = 0; c != NULL && i < c->n_devices; i++) {
+        if (!cluster_device_is_monitored(&c->devices[i]))
+            monitor_seen_forget_device(m->seen, c->devices[i].devid);
+    }
+    cluster_box_release(m->parts.box, c);
+}
+
 /* False: the database does not answer; the old tables stay. */
 static bool reload(struct monitor *m)
 {
@@ -154,6 +165,7 @@ static void run_round(struct monitor *m, bool database_is_up)
     if (locked && store_device_list(m->st, &asof) != MOG_OK)
         asof = (struct store_devices){0};
     take_utilization(m);
+    forget_unwatched(m);
     publish(m, false);
     const struct cluster *c = cluster_box_borrow(m->parts.box);
     if (c != NULL) {
@@ -223,7 +235,7 @@ struct monitor *monitor_start(const struct monitor_parts *parts, const struct mo
     m->number = pool_next_number();
     atomic_store(&m->wanted, true);
     pthread_mutex_init(&m->lock, NULL);
-    m->st = store_new_probing(parts->env, STORE_BACKGROUND);
+    m->st = store_new_probing(parts->env, STORE_MONITOR);
     m->seen = monitor_seen_new();
     m->probe = monitor_probe_new(parts->nodes, m->seen);
     m->iostat = monitor_iostat_start(config->stream_port);

@@ -23,8 +23,8 @@
 
 enum {
     TICK_MS = 1000,
-    RETRY_REFUSED_MS = 60 * 1000,
-    RETRY_CLOSED_MS = 2 * 1000,
+    RETRY_NO_FIGURES_MS = 60 * 1000, /* the node said that it has none, or talks something else */
+    RETRY_MS = 2 * 1000,             /* hosts are watched only while they answer otherwise: a restart is over soon */
     EXPIRE_MS = 60 * 1000,
     MAX_LINE = 4096
 };
@@ -114,7 +114,7 @@ static void on_read(struct bufferevent *bev, void *arg)
         free(line);
     }
     if (!ok || evbuffer_get_length(in) > MAX_LINE)
-        disconnect(w, RETRY_REFUSED_MS);
+        disconnect(w, RETRY_NO_FIGURES_MS);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
@@ -126,14 +126,14 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
         (void)bufferevent_write(bev, "watch\n", 6);
         return;
     }
-    disconnect(w, w->connected ? RETRY_CLOSED_MS : RETRY_REFUSED_MS);
+    disconnect(w, RETRY_MS);
 }
 
 static void connect_watch(struct watch *w)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(w->io->port)};
     if (inet_pton(AF_INET, w->ip, &sa.sin_addr) != 1) {
-        w->retry_mono_ms = clock_mono_ms() + RETRY_REFUSED_MS;
+        w->retry_mono_ms = clock_mono_ms() + RETRY_NO_FIGURES_MS;
         return;
     }
     w->bev = bufferevent_socket_new(w->io->base, -1, BEV_OPT_CLOSE_ON_FREE);
@@ -142,7 +142,7 @@ static void connect_watch(struct watch *w)
     bufferevent_set_timeouts(w->bev, &connect_timeout, &connect_timeout);
     if (bufferevent_socket_connect(w->bev, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
         if (w->bev != NULL)
-            disconnect(w, RETRY_REFUSED_MS);
+            disconnect(w, RETRY_MS);
         return;
     }
     (void)bufferevent_enable(w->bev, EV_READ | EV_WRITE);

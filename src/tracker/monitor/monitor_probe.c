@@ -21,10 +21,14 @@ struct probe_thread {
     struct rng rng;
 };
 
-/* One host of the running round. */
+/*
+ * One host of the running round. Until one of its devices has answered, its devices are asked one after the other, so
+ * that hosts that hang cannot take all threads.
+ */
 struct probe_host {
     uint32_t hostid;
-    bool skip; /* under `lock` */
+    bool answered, hangs;
+    struct probe_item *next, *end; /* its items that were not handed in yet */
 };
 
 struct probe_item {
@@ -32,8 +36,7 @@ struct probe_item {
     struct probe_host *host;
 };
 
-/* Invariants: `left`, `usage`, and hosts[].skip are under `lock`; the rest is set before the round's items are handed
- * in. */
+/* Invariants: `left`, `usage` and `hosts` are under `lock`; the rest is set before the round's items are handed in. */
 struct monitor_probe {
     struct node_shared *nodes;
     struct monitor_seen *seen;
@@ -76,7 +79,7 @@ static void usage_failed(struct monitor_probe *p, const struct probe_item *item,
     if (monitor_seen_may_log(p->seen, d->devid, changed))
         log_warn("monitor: host %s does not answer in time, none of its devices is used: %s", d->host->name, f->text);
     pthread_mutex_lock(&p->lock);
-    item->host->skip = true;
+    item->host->hangs = true;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -104,26 +107,49 @@ static void test_write(struct probe_thread *t, const struct cluster_device *d)
         monitor_seen_set_md5(p->seen, d->devid, rejects);
 }
 
+static void items_done(struct monitor_probe *p, size_t n)
+{
+    pthread_mutex_lock(&p->lock);
+    p->left -= n;
+    if (n != 0 && p->left == 0)
+        pthread_cond_signal(&p->ended);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* What of a host may be asked now: everything once it has answered, nothing more when it hangs, else the next device.
+ */
+static void hand_in(struct monitor_probe *p, struct probe_host *host)
+{
+    pthread_mutex_lock(&p->lock);
+    struct probe_item *from = host->next, *to = host->answered || host->hangs ? host->end : from + (from != host->end);
+    bool skip = host->hangs && !host->answered;
+    host->next = to;
+    pthread_mutex_unlock(&p->lock);
+    for (struct probe_item *item = from; item != to; item++) {
+        if (skip || !pool_submit(p->pool, item))
+            items_done(p, 1);
+    }
+}
+
 static void check(struct probe_thread *t, const struct probe_item *item)
 {
     struct monitor_probe *p = t->probe;
     const struct cluster_device *d = item->device;
-    pthread_mutex_lock(&p->lock);
-    bool skip = item->host->skip;
-    pthread_mutex_unlock(&p->lock);
-    if (skip)
-        return;
     struct node_usage usage;
     struct mog_fail f = {0};
     int64_t start = clock_mono_ms();
     enum mog_err e = node_usage(t->node, d, p->timeout_ms, &usage, &f);
-    if (e != MOG_OK && e != MOG_EPROTO) {
+    if (e != MOG_OK && e != MOG_ESYNTAX) {
         usage_failed(p, item, clock_mono_ms() - start, &f);
         return;
     }
     if (monitor_seen_set_host(p->seen, d->hostid, HOST_REACHABLE))
         log_debug("monitor: host %s is reachable", d->host->name);
-    if (e == MOG_EPROTO) {
+    pthread_mutex_lock(&p->lock);
+    item->host->answered = true;
+    pthread_mutex_unlock(&p->lock);
+    hand_in(p, item->host);
+    if (e == MOG_ESYNTAX) {
         if (monitor_seen_may_log(p->seen, d->devid, false))
             log_warn("%s", f.text);
         return;
@@ -152,25 +178,19 @@ static void thread_free(void *worker)
     free(t);
 }
 
-static void item_done(struct monitor_probe *p)
-{
-    pthread_mutex_lock(&p->lock);
-    if (--p->left == 0)
-        pthread_cond_signal(&p->ended);
-    pthread_mutex_unlock(&p->lock);
-}
-
-static void work(void *worker, void *item)
+static void work(void *worker, void *value)
 {
     struct probe_thread *t = worker;
+    struct probe_item *item = value;
     check(t, item);
-    item_done(t->probe);
+    hand_in(t->probe, item->host);
+    items_done(t->probe, 1);
 }
 
 static void drop(void *arg, void *item)
 {
     (void)item;
-    item_done(arg);
+    items_done(arg, 1);
 }
 
 struct monitor_probe *monitor_probe_new(struct node_shared *nodes, struct monitor_seen *seen)
@@ -203,24 +223,27 @@ void monitor_probe_free(struct monitor_probe *p)
     free(p);
 }
 
-/* Items in turns: the first device of every host, then the second of each, and so on. */
+static int by_host(const void *a, const void *b)
+{
+    uint32_t x = ((const struct probe_item *)a)->device->hostid, y = ((const struct probe_item *)b)->device->hostid;
+    return x < y ? -1 : x > y;
+}
+
+/* The items of the round, those of each host side by side. */
 static size_t fill_items(struct monitor_probe *p, const struct cluster *c)
 {
     size_t n = 0;
-    bool more = true;
-    for (size_t turn = 0; more; turn++) {
-        more = false;
-        for (size_t h = 0; h < c->n_hosts; h++) {
-            size_t seen = 0;
-            for (size_t i = 0; i < c->n_devices; i++) {
-                const struct cluster_device *d = &c->devices[i];
-                if (d->host != &c->hosts[h] || !cluster_device_is_monitored(d) || seen++ != turn)
-                    continue;
-                p->items[n++] = (struct probe_item){d, &p->hosts[h]};
-                more = true;
-                break;
-            }
-        }
+    for (size_t i = 0; i < c->n_devices; i++) {
+        if (cluster_device_is_monitored(&c->devices[i]))
+            p->items[n++].device = &c->devices[i];
+    }
+    if (n > 1)
+        qsort(p->items, n, sizeof(*p->items), by_host);
+    for (size_t h = 0, at = 0; h < c->n_hosts; h++) {
+        p->hosts[h] = (struct probe_host){.hostid = c->hosts[h].hostid, .next = p->items + at};
+        for (; at < n && p->items[at].device->hostid == c->hosts[h].hostid; at++)
+            p->items[at].host = &p->hosts[h];
+        p->hosts[h].end = p->items + at;
     }
     return n;
 }
@@ -232,8 +255,6 @@ void monitor_probe_begin(struct monitor_probe *p, const struct cluster *c, int64
     p->n_usage = 0;
     p->hosts = mem_realloc(p->hosts, c->n_hosts, sizeof(*p->hosts));
     p->items = mem_realloc(p->items, c->n_devices, sizeof(*p->items));
-    for (size_t h = 0; h < c->n_hosts; h++)
-        p->hosts[h] = (struct probe_host){.hostid = c->hosts[h].hostid};
     size_t n = fill_items(p, c);
     size_t threads = n < MAX_THREADS ? n : MAX_THREADS;
     if (threads > pool_wanted(p->pool))
@@ -241,10 +262,8 @@ void monitor_probe_begin(struct monitor_probe *p, const struct cluster *c, int64
     pthread_mutex_lock(&p->lock);
     p->left = n;
     pthread_mutex_unlock(&p->lock);
-    for (size_t i = 0; i < n; i++) {
-        if (!pool_submit(p->pool, &p->items[i]))
-            item_done(p);
-    }
+    for (size_t h = 0; h < c->n_hosts; h++)
+        hand_in(p, &p->hosts[h]);
 }
 
 bool monitor_probe_wait(struct monitor_probe *p, int64_t ms)

@@ -13,8 +13,9 @@ struct monitor_probe *monitor_probe_new(struct node_shared *nodes, struct monito
 void monitor_probe_free(struct monitor_probe *p);
 
 /*
- * Check every monitored device of `c`. Devices of one host take their turns among those of others, and once a host has
- * let a request run into its deadline, its remaining devices are skipped. `c` must stay until the round is over.
+ * Check every monitored device of `c`. Devices of one host are asked one at a time until one has answered, then all at
+ * once; when a host lets a request run into its deadline first, its remaining devices are skipped. `c` must stay until
+ * the round is over.
  */
 void monitor_probe_begin(struct monitor_probe *p, const struct cluster *c, int64_t timeout_ms);
 /* Wait up to `ms`; true when the round is over. */

@@ -104,6 +104,17 @@ bool monitor_seen_set_device(struct monitor_seen *s, uint32_t devid, enum device
     return changed;
 }
 
+void monitor_seen_forget_device(struct monitor_seen *s, uint32_t devid)
+{
+    pthread_mutex_lock(&s->lock);
+    const struct cluster_seen *have = cluster_seen_find(s->seen.devices, s->seen.n_devices, devid);
+    if (have != NULL && have->device != DEVICE_NOT_SEEN) {
+        s->seen.devices[have - s->seen.devices].device = DEVICE_NOT_SEEN;
+        s->changed = true;
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
 void monitor_seen_set_utilization(struct monitor_seen *s, uint32_t devid, double percent)
 {
     pthread_mutex_lock(&s->lock);

@@ -16,6 +16,8 @@ void monitor_seen_free(struct monitor_seen *s);
 /* Setters return true when the state was another one before. */
 bool monitor_seen_set_host(struct monitor_seen *s, uint32_t hostid, enum host_seen state);
 bool monitor_seen_set_device(struct monitor_seen *s, uint32_t devid, enum device_seen state);
+/* Nothing is known of it, as of a new one. */
+void monitor_seen_forget_device(struct monitor_seen *s, uint32_t devid);
 void monitor_seen_set_utilization(struct monitor_seen *s, uint32_t devid, double percent);
 void monitor_seen_set_md5(struct monitor_seen *s, uint32_t devid, bool rejects);
 

@@ -22,6 +22,7 @@ static const char help_text[] = "Mogilefsd admin commands:\n"
                                 "  !recent                the latest answered requests, with their times\n"
                                 "  !watch                 log messages on this connection, on and off\n"
                                 "  !shutdown              end the tracker at once\n"
+                                "  !slow                  the slowest requests since the start\n"
                                 "\n";
 
 typedef bool admin_fn(struct conn *c, struct span args, struct buf *out);
@@ -58,6 +59,7 @@ static bool admin_stats(struct conn *c, struct span args, struct buf *out)
     buf_printf(out, "bored_queryworkers %zu\r\n", running > busy ? running - busy : 0);
     if (metric_get(&s->n_queries) != 0)
         buf_printf(out, "queries %" PRIu64 "\r\n", metric_get(&s->n_queries));
+    query_costs(s, out);
     if (metric_get(&s->n_out_of_workers) != 0)
         buf_printf(out, "times_out_of_qworkers %" PRIu64 "\r\n", metric_get(&s->n_out_of_workers));
     s->ops.counters(s->ops.arg, out);
@@ -76,6 +78,7 @@ static void print_job(const struct server_job *job, struct buf *out)
 static void query_job(struct server *s, struct server_job *job)
 {
     *job = (struct server_job){.name = "queryworker", .count = pool_running(s->queries), .desired = s->queries_wanted};
+    job->was_started = s->ops.is_ready(s->ops.arg);
     job->n_numbers = pool_numbers(s->queries, job->numbers, SERVER_MAX_WANT);
 }
 
@@ -103,11 +106,9 @@ static bool job_at(struct server *s, size_t i, struct server_job *job)
 static bool admin_jobs(struct conn *c, struct span args, struct buf *out)
 {
     struct server_job *job = mem_alloc(sizeof(*job));
-    bool ready = c->server->ops.is_ready(c->server->ops.arg);
     (void)args;
     for (size_t i = 0; job_at(c->server, i, job); i++) {
-        /* Kinds that were never started are not shown: before the first round that is all but the monitor. */
-        if (ready || strcmp(job->name, "monitor") == 0)
+        if (job->was_started)
             print_job(job, out);
     }
     free(job);
@@ -162,7 +163,7 @@ static bool admin_to(struct conn *c, struct span args, struct buf *out)
         return true;
     }
     if (span_is(name, "queryworker"))
-        told = pool_running(s->queries);
+        told = span_is(args, ":shutdown") ? pool_recycle(s->queries) : pool_running(s->queries);
     else if (!s->ops.to(s->ops.arg, name, args, &told))
         told = 0;
     buf_printf(out, "Message sent to %zu children.\r\n", told);
@@ -184,6 +185,11 @@ static bool admin_queue(struct conn *c, struct span args, struct buf *out)
     return true;
 }
 
+static void print_recent(const struct recent *r, struct buf *out)
+{
+    buf_printf(out, "%s %s %.4f %.4f\r\n", r->peer, r->line, r->total_s, r->run_s);
+}
+
 static bool admin_recent(struct conn *c, struct span args, struct buf *out)
 {
     struct server *s = c->server;
@@ -191,8 +197,16 @@ static bool admin_recent(struct conn *c, struct span args, struct buf *out)
     for (size_t i = 0; i < RECENT_REQUESTS; i++) {
         const struct recent *r = &s->recent[(s->next_recent + i) % RECENT_REQUESTS];
         if (r->line != NULL)
-            buf_printf(out, "%s %s %.4f %.4f\r\n", r->peer, r->line, r->total_s, r->run_s);
+            print_recent(r, out);
     }
+    return true;
+}
+
+static bool admin_slow(struct conn *c, struct span args, struct buf *out)
+{
+    (void)args;
+    for (size_t i = 0; i < c->server->n_slow; i++)
+        print_recent(&c->server->slow[i], out);
     return true;
 }
 
@@ -229,6 +243,7 @@ static const struct {
     {"to", false, admin_to},         {"queue", false, admin_queue},
     {"pend", false, admin_queue},    {"watch", false, admin_watch},
     {"recent", false, admin_recent}, {"version", false, admin_version},
+    {"slow", false, admin_slow},
 };
 
 bool admin_run(struct conn *c, struct span line, struct buf *out)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -42,7 +43,10 @@ static void set_interest(struct conn *c)
         (void)event_del(c->readable);
     if (evbuffer_get_length(c->out) != 0) {
         struct timeval timeout = {.tv_sec = WRITE_TIMEOUT_S};
-        (void)event_add(c->writable, &timeout);
+        /* Only what went out counts as progress: log lines pushed to a watcher that does not read are none. */
+        if (c->moved || !event_pending(c->writable, EV_WRITE, NULL))
+            (void)event_add(c->writable, &timeout);
+        c->moved = false;
     } else {
         (void)event_del(c->writable);
     }
@@ -53,8 +57,10 @@ static bool flush(struct conn *c)
 {
     while (evbuffer_get_length(c->out) != 0) {
         int n = evbuffer_write(c->out, c->fd);
-        if (n > 0)
+        if (n > 0) {
+            c->moved = true;
             continue;
+        }
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;
         conn_free(c);
@@ -167,13 +173,22 @@ void conn_answer(struct conn *c, const char *data, size_t len)
 
 void conn_push(struct conn *c, const char *data, size_t len)
 {
-    if (evbuffer_get_length(c->out) > WATCH_BACKLOG) {
-        conn_free(c); /* it watches, but does not read */
+    /* It watches, but does not read: it misses lines, and is cut off by the write time-out if it goes on so. */
+    if (evbuffer_get_length(c->out) > WATCH_BACKLOG)
         return;
-    }
     (void)evbuffer_add(c->out, data, len);
+    /* That may have been the last of an answer too: then the next line is due. */
     if (flush(c))
-        set_interest(c);
+        conn_serve(c);
+}
+
+bool conn_is_lost(struct conn *c)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (c->request == NULL || atomic_load(&c->request->started))
+        return false;
+    return getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0;
 }
 
 void conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip)

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -36,7 +37,7 @@ static void work(void *worker, void *item)
     int64_t start = clock_mono_us();
     metric_observe(&r->server->waits, start - r->sent_us);
     atomic_store(&r->started, true);
-    (void)cmd_run(worker, span_make(r->line, r->len), r->peer_ip, &r->reply);
+    r->row = cmd_run(worker, span_make(r->line, r->len), r->peer_ip, &r->reply);
     r->run_us = clock_mono_us() - start;
     server_post_done(r);
 }
@@ -112,21 +113,85 @@ void query_cancel(struct request *r)
     (void)pool_cancel(r->server->queries, is_request, r);
 }
 
-static void remember(struct server *s, struct request *r)
+static struct recent recent_of(const struct request *r)
+{
+    struct recent item = {.line = mem_strndup(r->line, r->len < RECENT_LINE_MAX ? r->len : RECENT_LINE_MAX),
+                          .total_s = (double)(clock_mono_us() - r->sent_us) / 1e6,
+                          .run_s = (double)r->run_us / 1e6};
+    memcpy(item.peer, r->peer, sizeof(item.peer));
+    return item;
+}
+
+static void remember(struct server *s, const struct request *r)
 {
     struct recent *slot = &s->recent[s->next_recent];
     s->next_recent = (s->next_recent + 1) % RECENT_REQUESTS;
     free(slot->line);
-    slot->line = mem_strndup(r->line, r->len < RECENT_LINE_MAX ? r->len : RECENT_LINE_MAX);
-    memcpy(slot->peer, r->peer, sizeof(slot->peer));
-    slot->total_s = (double)(clock_mono_us() - r->sent_us) / 1e6;
-    slot->run_s = (double)r->run_us / 1e6;
+    *slot = recent_of(r);
+}
+
+static void remember_slow(struct server *s, const struct request *r)
+{
+    double run_s = (double)r->run_us / 1e6;
+    size_t at = s->n_slow;
+    while (at > 0 && s->slow[at - 1].run_s < run_s)
+        at--;
+    if (at == SLOW_REQUESTS)
+        return;
+    if (s->n_slow == SLOW_REQUESTS)
+        free(s->slow[--s->n_slow].line);
+    memmove(&s->slow[at + 1], &s->slow[at], (s->n_slow - at) * sizeof(s->slow[0]));
+    s->slow[at] = recent_of(r);
+    s->n_slow++;
+}
+
+static void count_cost(struct server *s, const struct request *r)
+{
+    if (r->row == NULL)
+        return;
+    struct command_cost *cost = &s->costs[r->row - cmd_table()];
+    uint64_t us = r->run_us > 0 ? (uint64_t)r->run_us : 0;
+    cost->count++;
+    cost->total_us += us;
+    cost->max_us = us > cost->max_us ? us : cost->max_us;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void query_costs(const struct server *s, struct buf *out)
+{
+    char **lines = NULL;
+    size_t n = 0, cap = 0;
+    for (size_t i = 0; cmd_table()[i].name != NULL; i++) {
+        const struct command_cost *cost = &s->costs[i];
+        const struct {
+            const char *suffix;
+            uint64_t value;
+        } figures[] = {{"count", cost->count}, {"max_us", cost->max_us}, {"total_us", cost->total_us}};
+        for (size_t k = 0; k < 3 && cost->count != 0; k++) {
+            lines = mem_grow(lines, n, &cap, sizeof(*lines));
+            lines[n++] =
+                mem_printf("query_%s_%s %" PRIu64 "\r\n", cmd_table()[i].name, figures[k].suffix, figures[k].value);
+        }
+    }
+    if (n > 1)
+        qsort(lines, n, sizeof(*lines), by_text);
+    for (size_t i = 0; i < n; i++) {
+        buf_str(out, lines[i]);
+        free(lines[i]);
+    }
+    free(lines);
 }
 
 void query_finished(struct request *r)
 {
     struct conn *c = r->conn;
     remember(r->server, r);
+    remember_slow(r->server, r);
+    count_cost(r->server, r);
     if (c != NULL) {
         c->request = NULL;
         conn_answer(c, r->reply.data, r->reply.len);

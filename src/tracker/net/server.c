@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { ACCEPT_PAUSE_MS = 200, ACCEPTS_PER_EVENT = 64 };
+enum { ACCEPT_PAUSE_MS = 200, ACCEPTS_PER_EVENT = 64, LATE_MS = 30 * 1000, LATE_MAX = 16 };
 
 /* ---- from other threads ---- */
 
@@ -196,8 +196,32 @@ void server_stop_listening(struct server *s)
     s->n_listeners = s->cap_listeners = 0;
 }
 
+/* Requests that wait for a worker are given up with their client. */
+static void drop_lost(struct server *s)
+{
+    struct conn *c, *tmp;
+    DL_FOREACH_SAFE(s->conns, c, tmp)
+    {
+        if (conn_is_lost(c))
+            conn_free(c);
+    }
+}
+
+/* Query threads that ended because they were told to are replaced; those that take long are named. */
+static void tend_workers(struct server *s)
+{
+    uint32_t late[LATE_MAX];
+    size_t running = pool_running(s->queries), n = pool_late(s->queries, LATE_MS, late, LATE_MAX);
+    for (size_t i = 0; i < n; i++)
+        log_warn("queryworker(%u) has been at one request for more than %d s", late[i], LATE_MS / 1000);
+    if (running < s->queries_wanted)
+        server_want_queries(s, s->queries_wanted);
+}
+
 void server_tick(struct server *s)
 {
+    drop_lost(s);
+    tend_workers(s);
     if (s->accept_paused_ms != 0 && clock_mono_ms() >= s->accept_paused_ms) {
         s->accept_paused_ms = 0;
         for (size_t i = 0; i < s->n_listeners; i++)
@@ -221,6 +245,10 @@ struct server *server_new(struct event_base *base, const struct cmd_shared *shar
     s->wake = event_new(base, s->wake_fd, EV_READ | EV_PERSIST, on_wake, s);
     if (s->wake_fd < 0 || s->wake == NULL || event_add(s->wake, NULL) != 0)
         abort(); /* at start-up only: nothing works without */
+    size_t n_commands = 0;
+    while (cmd_table()[n_commands].name != NULL)
+        n_commands++;
+    s->costs = mem_calloc(n_commands, sizeof(*s->costs));
     s->queries = query_pool_new(s);
     log_set_hook(on_log, s);
     return s;
@@ -228,6 +256,11 @@ struct server *server_new(struct event_base *base, const struct cmd_shared *shar
 
 void server_want_queries(struct server *s, size_t n)
 {
+    size_t running = pool_running(s->queries);
+    if (running < n)
+        log_info("Job queryworker has only %zu, wants %zu, making %zu.", running, n, n - running);
+    for (size_t i = n; i < running; i++)
+        log_info("Reducing queryworker headcount by 1.");
     s->queries_wanted = n;
     pool_resize(s->queries, n);
 }
@@ -295,6 +328,9 @@ void server_free(struct server *s)
     (void)close(s->wake_fd);
     for (size_t i = 0; i < RECENT_REQUESTS; i++)
         free(s->recent[i].line);
+    for (size_t i = 0; i < s->n_slow; i++)
+        free(s->slow[i].line);
+    free(s->costs);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }

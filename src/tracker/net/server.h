@@ -24,6 +24,7 @@ enum { SERVER_MAX_JOBS = 16, SERVER_MAX_WANT = 500 };
 /* One class of workers, for !jobs. */
 struct server_job {
     const char *name;
+    bool was_started; /* false: never had a worker, and is not shown */
     size_t count, desired;
     uint32_t numbers[SERVER_MAX_WANT];
     size_t n_numbers;

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { RECENT_REQUESTS = 50, MAX_REQUEST_LINE = 1024 * 1024, WATCH_BACKLOG = 1024 * 1024 };
+enum { RECENT_REQUESTS = 50, SLOW_REQUESTS = 20, MAX_REQUEST_LINE = 1024 * 1024, WATCH_BACKLOG = 1024 * 1024 };
 
 struct conn;
 
@@ -25,9 +25,10 @@ struct request {
     uint32_t peer_ip;
     char *line;
     size_t len;
-    int64_t sent_us, run_us; /* handed to the pool; time in the query thread */
-    _Atomic bool started;    /* set by the query thread */
-    struct buf reply;        /* written by the query thread, read by the loop after */
+    int64_t sent_us, run_us;   /* handed to the pool; time in the query thread */
+    _Atomic bool started;      /* set by the query thread */
+    const struct cmd_row *row; /* the command that ran; NULL: unknown. Set by the query thread */
+    struct buf reply;          /* written by the query thread, read by the loop after */
 };
 
 enum conn_state {
@@ -49,12 +50,18 @@ struct conn {
     int64_t active_mono_ms; /* its last request came or was answered */
     bool eof;               /* the client has shut its side down */
     bool watching;          /* !watch */
+    bool moved;             /* bytes went out since the write time-out was set */
 };
 
 struct recent {
     char peer[24];
     char *line;
     double total_s, run_s;
+};
+
+/* What one command has cost since the start. */
+struct command_cost {
+    uint64_t count, total_us, max_us;
 };
 
 struct watch_line {
@@ -78,7 +85,10 @@ struct server {
     struct metric_histogram waits;                          /* from the last byte of a request to its thread */
     struct recent recent[RECENT_REQUESTS];
     size_t next_recent;
-    int64_t accept_paused_ms; /* when accepting may go on; 0: it goes on */
+    struct recent slow[SLOW_REQUESTS]; /* slowest first */
+    size_t n_slow;
+    struct command_cost *costs; /* by the rows of the table of commands */
+    int64_t accept_paused_ms;   /* when accepting may go on; 0: it goes on */
 
     /* From other threads to the loop; the lists are under `lock`, then `wake` is written. */
     pthread_mutex_t lock;
@@ -98,6 +108,8 @@ void conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip);
 void conn_free(struct conn *c);
 /* The answer of the request in work; then goes on with what the client has sent meanwhile. */
 void conn_answer(struct conn *c, const char *data, size_t len);
+/* Whether its client has reset the connection while its request waits for a worker. */
+bool conn_is_lost(struct conn *c);
 /* Something unasked for (a watched log line). May free `c`. */
 void conn_push(struct conn *c, const char *data, size_t len);
 
@@ -106,7 +118,9 @@ bool admin_run(struct conn *c, struct span line, struct buf *out);
 
 /* query.c */
 void query_submit(struct conn *c, char *line /* takes */, size_t len);
-void query_cancel(struct request *r);   /* its client is gone */
+void query_cancel(struct request *r); /* its client is gone */
+/* The rows "query_<command>_count" and the like, sorted by name. */
+void query_costs(const struct server *s, struct buf *out);
 void query_finished(struct request *r); /* in the loop */
 struct pool *query_pool_new(struct server *s);
 size_t query_waiting(const struct server *s);

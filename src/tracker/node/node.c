@@ -159,6 +159,12 @@ struct http_client *node_http(struct node *n)
     return n->http;
 }
 
+void node_set_alive(struct node *n, void (*alive)(void *arg), void *arg)
+{
+    n->alive = alive;
+    n->alive_arg = arg;
+}
+
 struct node_shared *node_shared_of(struct node *n)
 {
     return n->shared;
@@ -167,14 +173,17 @@ struct node_shared *node_shared_of(struct node *n)
 enum mog_err node_request(struct node *n, const char *method, const char *url, int64_t timeout_ms,
                           struct http_answer *a, struct mog_fail *f)
 {
-    if (timeout_ms == 0)
+    int64_t total_ms = timeout_ms;
+    if (timeout_ms == 0) {
         timeout_ms = node_shared_config(n->shared).node_timeout_ms;
+        total_ms = 2 * timeout_ms;
+    }
     struct http_request r = {.method = method,
                              .url = url,
                              .connect_timeout_ms = timeout_ms,
                              .first_byte_timeout_ms = timeout_ms,
                              .silence_timeout_ms = timeout_ms,
-                             .total_timeout_ms = 2 * timeout_ms,
+                             .total_timeout_ms = total_ms,
                              .max_body = 1024 * 1024};
     return http_exchange(n->http, &r, a, f);
 }
@@ -215,7 +224,7 @@ enum mog_err node_delete(struct node *n, const char *url, int *status, struct mo
 }
 
 /* False: this node makes folders by itself, no use in going on. */
-static bool make_folder(struct node *n, const struct cluster_device *d, const char *path)
+static bool make_folder(struct node *n, const struct cluster_device *d, const char *path, struct deadline by)
 {
     char base[80], url[CLUSTER_URL_MAX + 8], key[CLUSTER_URL_MAX + 8], no_mkcol[40];
     if (d->host == NULL || !cluster_host_base(d->host, CLUSTER_WRITE, false, base, sizeof(base)))
@@ -229,7 +238,8 @@ static bool make_folder(struct node *n, const struct cluster_device *d, const ch
         return true;
     struct http_answer a;
     struct mog_fail ignored;
-    if (node_request(n, "MKCOL", url, 0, &a, &ignored) != MOG_OK)
+    int64_t left = deadline_left_ms(by);
+    if (left == 0 || node_request(n, "MKCOL", url, left, &a, &ignored) != MOG_OK)
         return false;
     if (a.status == 400 || a.status == 501) {
         memo_set(n->shared, no_mkcol);
@@ -240,7 +250,8 @@ static bool make_folder(struct node *n, const struct cluster_device *d, const ch
     return true;
 }
 
-void node_make_folders(struct node *n, const struct cluster *c, const struct cluster_device *d, uint64_t fid)
+void node_make_folders(struct node *n, const struct cluster *c, const struct cluster_device *d, uint64_t fid,
+                       struct deadline by)
 {
     if (cluster_setting_is_on(c, "skip_mkcol"))
         return;
@@ -252,18 +263,18 @@ void node_make_folders(struct node *n, const struct cluster *c, const struct clu
         if (path[i] != '/' || ++slashes < 3)
             continue;
         path[i] = '\0';
-        bool go_on = make_folder(n, d, path);
+        bool go_on = make_folder(n, d, path, by);
         path[i] = '/';
         if (!go_on)
             return;
     }
 }
 
-void node_make_test_folder(struct node *n, const struct cluster *c, const struct cluster_device *d)
+void node_make_test_folder(struct node *n, const struct cluster *c, const struct cluster_device *d, struct deadline by)
 {
     if (cluster_setting_is_on(c, "skip_mkcol"))
         return;
     char path[DEVPATH_MAX];
     (void)snprintf(path, sizeof(path), "/dev%u/test-write", d->devid);
-    (void)make_folder(n, d, path);
+    (void)make_folder(n, d, path, by);
 }

@@ -3,6 +3,7 @@
 #ifndef MOG_TRACKER_NODE_NODE_H
 #define MOG_TRACKER_NODE_NODE_H
 
+#include "common/clock.h"
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/http.h"
@@ -35,6 +36,8 @@ struct node *node_new(struct node_shared *s);
 void node_free(struct node *n);
 struct http_client *node_http(struct node *n);
 struct node_shared *node_shared_of(struct node *n);
+/* Called now and then, on the node's thread, while a copy or a digest takes long. NULL: nothing is. */
+void node_set_alive(struct node *n, void (*alive)(void *arg), void *arg);
 
 /* All functions below block no longer than their deadlines, and log nothing unless said. */
 
@@ -46,7 +49,10 @@ enum node_size_result {
     NODE_SIZE_UNREACHABLE, /* anything else; detail in the failure */
 };
 
-/* HEAD `url` within `timeout_ms` (0: node_timeout). A 2xx without a length counts as 0 from lighttpd alone. */
+/*
+ * HEAD `url` within `timeout_ms`, all in all (0: node_timeout, to connect and then to answer). A 2xx without a length
+ * counts as 0 from lighttpd alone.
+ */
 enum node_size_result node_size(struct node *n, const char *url, int64_t timeout_ms, uint64_t *size,
                                 struct mog_fail *f);
 
@@ -54,12 +60,13 @@ enum node_size_result node_size(struct node *n, const char *url, int64_t timeout
 MOG_MUSTCHECK enum mog_err node_delete(struct node *n, const char *url, int *status, struct mog_fail *f);
 
 /*
- * Make the folders of a fid on a device, unless they are known to be there or the node needs no MKCOL. Failures are no
- * matter: the upload shows whether it works.
+ * Make the folders of a fid on a device, unless they are known to be there or the node needs no MKCOL; no request is
+ * begun after `by`. Failures are no matter: the upload shows whether it works.
  */
-void node_make_folders(struct node *n, const struct cluster *c, const struct cluster_device *d, uint64_t fid);
+void node_make_folders(struct node *n, const struct cluster *c, const struct cluster_device *d, uint64_t fid,
+                       struct deadline by);
 /* The same for devN/test-write. */
-void node_make_test_folder(struct node *n, const struct cluster *c, const struct cluster_device *d);
+void node_make_test_folder(struct node *n, const struct cluster *c, const struct cluster_device *d, struct deadline by);
 
 /* ---- digests ---- */
 
@@ -93,6 +100,7 @@ struct node_copy {
     /* Result: the digest of what was copied, with type `got_type`. */
     enum digest_type got_type;
     uint8_t got[DIGEST_MAX_BYTES];
+    bool began; /* something may have reached the destination */
 };
 
 /*
@@ -107,7 +115,7 @@ struct node_usage {
     uint64_t total_kb, used_kb;
 };
 /*
- * GET /devN/usage. MOG_OK; MOG_EPROTO: it came but says nothing usable; MOG_EHTTP and transport errors. `timeout_ms`
+ * GET /devN/usage. MOG_OK; MOG_ESYNTAX: it came but says nothing usable; MOG_EHTTP and transport errors. `timeout_ms`
  * for the whole.
  */
 MOG_MUSTCHECK enum mog_err node_usage(struct node *n, const struct cluster_device *d, int64_t timeout_ms,

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SILENCE_MS = 45 * 1000 };
+enum { SILENCE_MS = 45 * 1000, FOLDERS_MS = 6000 };
 
 /* The state that the destination's read callback works on. */
 struct pump {
-    struct http_client *source;
+    const struct node *node;
     struct digest *digest; /* NULL: none wanted */
     uint64_t left;
     bool source_failed;
@@ -29,7 +29,8 @@ static ssize_t pump_read(void *arg, char *out, size_t cap)
         return 0;
     if (cap > p->left)
         cap = (size_t)p->left;
-    enum mog_err e = http_read(p->source, out, cap, &n, &p->fail);
+    node_tell_alive(p->node);
+    enum mog_err e = http_read(p->node->source, out, cap, &n, &p->fail);
     if (e == MOG_OK && n == 0)
         e = fail_set(&p->fail, MOG_ECLOSED, "EOF reading midway through source: %" PRIu64 " bytes are missing",
                      p->left);
@@ -142,7 +143,8 @@ static enum node_copy_result finish_digest(struct node_copy *copy, struct pump *
     return NODE_COPY_SRC_DIGEST;
 }
 
-static enum node_copy_result put(struct node *n, struct node_copy *copy, const char *url, struct pump *p,
+/* `*stale`: a kept connection broke before any answer, which says nothing about the destination. */
+static enum node_copy_result put(struct node *n, struct node_copy *copy, const char *url, struct pump *p, bool *stale,
                                  struct mog_fail *f)
 {
     char md5[80];
@@ -168,6 +170,7 @@ static enum node_copy_result put(struct node *n, struct node_copy *copy, const c
     if (result != NODE_COPY_OK)
         return result;
     if (e != MOG_OK) {
+        *stale = a.stale || (a.reused && a.status == 0 && e == MOG_ECLOSED);
         (void)fail_set(f, e, "Error: syswrite failed after %" PRIu64 " bytes with: %s; failed putting to %s",
                        copy->length - p->left, inner.text, url);
         return NODE_COPY_DEST_ERROR;
@@ -179,9 +182,30 @@ static enum node_copy_result put(struct node *n, struct node_copy *copy, const c
     return copy->got_type != DIGEST_NONE ? verify(n, copy, sends_md5, f) : NODE_COPY_OK;
 }
 
+/* One try with fresh state: a digest that saw bytes of a broken try would be wrong. */
+static enum node_copy_result copy_once(struct node *n, struct node_copy *copy, const char *url, bool *stale,
+                                       struct mog_fail *f)
+{
+    copy->got_type = DIGEST_NONE;
+    *stale = false;
+    enum node_copy_result result = open_source(n, copy, f);
+    if (result != NODE_COPY_OK)
+        return result;
+    node_make_folders(n, copy->cluster, copy->to, copy->fid, deadline_in(FOLDERS_MS));
+    enum digest_type type = copy->want_type != DIGEST_NONE ? copy->want_type : copy->compute;
+    struct pump p = {.node = n, .digest = digest_new(type), .left = copy->length};
+    copy->began = true;
+    result = put(n, copy, url, &p, stale, f);
+    http_close(n->source);
+    digest_free(p.digest);
+    return result;
+}
+
 enum node_copy_result node_copy(struct node *n, struct node_copy *copy, struct mog_fail *f)
 {
     char url[CLUSTER_URL_MAX];
+    bool stale = false;
+    copy->began = false;
     copy->got_type = DIGEST_NONE;
     if (!cluster_device_url(copy->to, copy->fid, CLUSTER_WRITE, false, url)) {
         (void)fail_set(f, MOG_EINVAL,
@@ -189,16 +213,11 @@ enum node_copy_result node_copy(struct node *n, struct node_copy *copy, struct m
                        copy->from->devid, copy->to->devid);
         return NODE_COPY_DEST_ERROR;
     }
-    enum node_copy_result result = open_source(n, copy, f);
-    if (result != NODE_COPY_OK)
-        return result;
-    node_make_folders(n, copy->cluster, copy->to, copy->fid);
-    enum digest_type type = copy->want_type != DIGEST_NONE ? copy->want_type : copy->compute;
-    struct pump p = {.source = n->source, .digest = digest_new(type), .left = copy->length};
-    result = put(n, copy, url, &p, f);
-    if (result != NODE_COPY_OK)
+    enum node_copy_result result = copy_once(n, copy, url, &stale, f);
+    if (stale)
+        result = copy_once(n, copy, url, &stale, f);
+    /* A source that could not even be opened has left nothing at the destination. */
+    if (result != NODE_COPY_OK && copy->began)
         remove_rest(n, url);
-    http_close(n->source);
-    digest_free(p.digest);
     return result;
 }

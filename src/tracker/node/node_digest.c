@@ -16,24 +16,44 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BYTES_PER_SECOND = 2 * 1024 * 1024, FSCK_EXTRA_S = 3600, MAX_LINE = 1024, SILENCE_MS = 45 * 1000 };
+enum {
+    BYTES_PER_SECOND = 2 * 1024 * 1024,
+    FSCK_EXTRA_S = 3600,
+    MAX_LINE = 1024,
+    SILENCE_MS = 45 * 1000,
+    SLICE_MS = 500
+};
 
 enum side_result { SIDE_KNOWN, SIDE_MISSING, SIDE_NO_ANSWER };
 
+/* Wait for bytes; a digest of a large file takes long, and a stop of the tracker must not wait for it. */
+static enum mog_err wait_readable(struct node *n, int fd, struct deadline by)
+{
+    for (;;) {
+        int64_t left = deadline_left_ms(by);
+        enum mog_err e = net_wait(fd, POLLIN, deadline_in(left < SLICE_MS ? left : SLICE_MS));
+        if (e != MOG_ETIMEOUT || deadline_is_past(by))
+            return e;
+        if (node_shared_is_stopping(n->shared))
+            return MOG_ECANCELED;
+        node_tell_alive(n);
+    }
+}
+
 /* Read up to the line end. */
-static enum mog_err read_line(int fd, struct deadline by, char *line, size_t size)
+static enum mog_err read_line(struct node *n, int fd, struct deadline by, char *line, size_t size)
 {
     size_t len = 0;
     for (;;) {
-        enum mog_err e = net_wait(fd, POLLIN, by);
+        enum mog_err e = wait_readable(n, fd, by);
         if (e != MOG_OK)
             return e;
-        ssize_t n = recv(fd, line + len, size - 1 - len, 0);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        ssize_t got = recv(fd, line + len, size - 1 - len, 0);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
-        if (n <= 0)
+        if (got <= 0)
             return MOG_ECLOSED;
-        len += (size_t)n;
+        len += (size_t)got;
         line[len] = '\0';
         char *end = strchr(line, '\n');
         if (end != NULL) {
@@ -84,7 +104,7 @@ static enum side_result ask_side(struct node *n, const struct side_request *r, u
                        r->purpose != NULL ? " " : "", r->purpose != NULL ? r->purpose : "");
     e = net_write_all(fd, line, (size_t)len, deadline_in(config.node_timeout_ms));
     if (e == MOG_OK)
-        e = read_line(fd, deadline_in(budget_ms), line, sizeof(line));
+        e = read_line(n, fd, deadline_in(budget_ms), line, sizeof(line));
     if (e == MOG_OK) {
         result = parse_side_line(line, r->path, r->type, out);
         if (result == SIDE_NO_ANSWER && strncmp(line, "ERROR ", 6) != 0)
@@ -96,9 +116,16 @@ static enum side_result ask_side(struct node *n, const struct side_request *r, u
     return result;
 }
 
+struct feeding {
+    const struct node *node;
+    struct digest *digest;
+};
+
 static bool feed(void *arg, const char *data, size_t len)
 {
-    digest_update(arg, data, len);
+    struct feeding *f = arg;
+    digest_update(f->digest, data, len);
+    node_tell_alive(f->node);
     return true;
 }
 
@@ -106,13 +133,14 @@ static enum node_digest_result read_it(struct node *n, const char *url, enum dig
                                        struct mog_fail *f)
 {
     struct digest *d = digest_new(type);
+    struct feeding feeding = {n, d};
     int64_t timeout_ms = node_shared_config(n->shared).node_timeout_ms;
     struct http_request r = {.method = "GET",
                              .url = url,
                              .connect_timeout_ms = timeout_ms,
                              .silence_timeout_ms = SILENCE_MS,
                              .write = feed,
-                             .write_arg = d};
+                             .write_arg = &feeding};
     struct http_answer a;
     enum node_digest_result result = NODE_DIGEST_UNKNOWN;
     if (http_exchange(n->http, &r, &a, f) == MOG_OK) {

@@ -9,9 +9,21 @@ struct node {
     struct node_shared *shared;
     struct http_client *http;
     struct http_client *source; /* the reading end of a copy */
+    void (*alive)(void *arg);
+    void *alive_arg;
 };
 
-/* One request without a body; the answer's body is dropped. timeout_ms 0: node_timeout. */
+/* Tell whoever watches that this thread is at work. */
+static inline void node_tell_alive(const struct node *n)
+{
+    if (n->alive != NULL)
+        n->alive(n->alive_arg);
+}
+
+/*
+ * One request without a body; the answer's body is dropped. `timeout_ms` is for all of it; 0: node_timeout to connect,
+ * and again to answer.
+ */
 MOG_MUSTCHECK enum mog_err node_request(struct node *n, const char *method, const char *url, int64_t timeout_ms,
                                         struct http_answer *a, struct mog_fail *f);
 

@@ -37,21 +37,33 @@ static enum mog_err get(struct node *n, const char *url, int64_t timeout_ms, str
     return e;
 }
 
-/* "key: value" lines; a line without both is skipped. */
-static bool find_number(struct span text, const char *key, uint64_t *out)
+/* The value of a "key: value" line; empty when there is none. */
+static struct span find_value(struct span text, const char *key)
 {
     struct span line;
     while (span_split(&text, '\n', &line)) {
         struct span value = line, name;
-        if (!span_split(&value, ':', &name) || value.ptr == NULL || !span_is(span_trim(name), key))
-            continue;
-        int64_t number = num_perl_int(value);
-        if (span_trim(value).len == 0 || number < 0)
-            return false;
-        *out = (uint64_t)number;
-        return true;
+        if (span_split(&value, ':', &name) && value.ptr != NULL && span_is(span_trim(name), key))
+            return span_trim(value);
     }
-    return false;
+    return span_make("<undef>", 0);
+}
+
+/* Whole KiB; a fraction, which other writers of usage files may add, does not matter. */
+static bool read_kb(struct span value, uint64_t *out)
+{
+    size_t digits = 0;
+    while (digits < value.len && value.ptr[digits] >= '0' && value.ptr[digits] <= '9')
+        digits++;
+    bool ends = digits == value.len || value.ptr[digits] == '.' || value.ptr[digits] == ' ';
+    return ends && num_parse_u64(span_make(value.ptr, digits), 0, INT64_MAX, out) == MOG_OK;
+}
+
+/* How much of a value goes into a message; a missing one says so. */
+static int shown_len(struct span value)
+{
+    enum { UNDEF_LEN = 7, MAX_SHOWN = 40 };
+    return value.len == 0 ? UNDEF_LEN : value.len < MAX_SHOWN ? (int)value.len : MAX_SHOWN;
 }
 
 enum mog_err node_usage(struct node *n, const struct cluster_device *d, int64_t timeout_ms, struct node_usage *out,
@@ -65,11 +77,10 @@ enum mog_err node_usage(struct node *n, const struct cluster_device *d, int64_t 
     struct buf body = BUF_ZERO;
     enum mog_err e = get(n, url, timeout_ms, &body, &status, f);
     if (e == MOG_OK) {
-        bool has_total = find_number(buf_as_span(&body), "total", &out->total_kb) && out->total_kb != 0;
-        bool has_used = find_number(buf_as_span(&body), "used", &out->used_kb);
-        if (!has_total || !has_used)
-            e = fail_set(f, MOG_EPROTO, "dev%u reports used = %s, total = %s, content-length: %zu, error?", d->devid,
-                         has_used ? "(known)" : "<undef>", has_total ? "(known)" : "<undef>", body.len);
+        struct span total = find_value(buf_as_span(&body), "total"), used = find_value(buf_as_span(&body), "used");
+        if (!read_kb(total, &out->total_kb) || out->total_kb == 0 || !read_kb(used, &out->used_kb))
+            e = fail_set(f, MOG_ESYNTAX, "dev%u reports used = %.*s, total = %.*s, content-length: %zu, error?",
+                         d->devid, shown_len(used), used.ptr, shown_len(total), total.ptr, body.len);
     }
     buf_fini(&body);
     return e;
@@ -103,7 +114,7 @@ enum mog_err node_test_write(struct node *n, const struct cluster *c, const stru
     if (d->host == NULL || !cluster_host_base(d->host, CLUSTER_WRITE, false, base, sizeof(base)) ||
         !cluster_host_base(d->host, CLUSTER_READ, false, get_base, sizeof(get_base)))
         return fail_set(f, MOG_EINVAL, "no address");
-    node_make_test_folder(n, c, d);
+    node_make_test_folder(n, c, d, deadline_in(timeout_ms));
     int len = snprintf(body, sizeof(body), "time=%" PRId64 " rand=%" PRIu64, clock_wall_s(), random);
     (void)snprintf(url, sizeof(url), "%s/dev%u/test-write/test-write-%" PRIu64, base, d->devid, random % TEST_NAMES);
     enum mog_err e = put_small(n, url, span_make(body, (size_t)len), NULL, timeout_ms, &status, f);

@@ -112,7 +112,7 @@ class Fsck(ClusterTest):
         self.expect(self.place(b"12345", {1: None, 3: None, 4: None}, [1, 3, 4]), ["POVI", "REPL"], [1, 3, 4], 3, True)
 
     def test_lost_rows_are_found_on_disk(self):
-        self.expect(self.place(b"12345", {4: None}, []), ["NOPA", "SRCH", "FOND(4)", "REPL"], [4], 1, True)
+        self.expect(self.place(b"12345", {4: None}, []), ["NOPA", "SRCH", "FOND", "REPL"], [4], 1, True)
 
     def test_gone(self):
         self.expect(self.place(b"12345", {}, []), ["NOPA", "SRCH", "GONE"], [], 0, False)
@@ -167,12 +167,20 @@ class Fsck(ClusterTest):
 
     def test_a_good_copy_is_found_when_the_known_ones_are_wrong(self):
         fid = self.place(b"12345", {1: b"54321", 2: None}, [1], class_=self.class_with("MD5"), checksum=(1, self.MD5))
-        self.assertEqual(self.check(fid), ["POVI", "SRCH", "FOND(2)", "REPL"])
+        self.assertEqual(self.check(fid), ["POVI", "SRCH", "FOND", "REPL"])
         self.assertEqual(self.on(fid), [2])
 
     def test_row_of_another_algorithm(self):
         fid = self.place(b"12345", {1: None, 3: None}, [1, 3], class_=self.class_with("SHA-1"), checksum=(1, self.MD5))
         self.expect(fid, ["BALG"], [1, 3], 2, False)
+        self.assertEqual(self.checksum(fid), [["2"]], "the copies had the old checksum: they get one of the class's")
+        self.expect(fid, [], [1, 3], 2, False)
+
+    def test_wrong_row_of_another_algorithm(self):
+        fid = self.place(b"12345", {1: None, 3: None}, [1, 3], class_=self.class_with("SHA-1"),
+                         checksum=(1, hashlib.md5(b"other").hexdigest()))
+        self.expect(fid, ["BALG", "BSUM"], [1, 3], 2, False)
+        self.assertEqual(self.checksum(fid), [["1"]])
 
     def test_mode_for_all_classes(self):
         self.client.request("set_server_setting", key="fsck_checksum", value="MD5")

@@ -158,4 +158,49 @@ START_TEST(cancelling)
 }
 END_TEST
 
-UNIT_MAIN("pool", everything_runs_once, a_limit, sizes, stopping_drops_what_waits, cancelling)
+START_TEST(recycling)
+{
+    struct state s = {.hold = true};
+    struct pool *p = make(&s, 0);
+    uint32_t before[2], after[2];
+    pool_resize(p, 2);
+    ck_assert(pool_submit(p, item(1)));
+    WAIT_FOR(s.running == 1);
+    ck_assert_uint_eq(pool_numbers(p, before, 2), 2);
+    ck_assert_uint_eq(pool_recycle(p), 2);
+    ck_assert_uint_eq(pool_recycle(p), 0); /* told already */
+    WAIT_FOR(pool_running(p) == 1);        /* the idle one goes at once, the other when its item is done */
+    s.hold = false;
+    WAIT_FOR(pool_running(p) == 0 && s.freed == 2);
+    ck_assert_int_eq(s.done, 1);
+    pool_resize(p, 2);
+    WAIT_FOR(s.made == 4);
+    ck_assert_uint_eq(pool_numbers(p, after, 2), 2);
+    ck_assert_uint_gt(after[0], before[1]);
+    pool_stop(p);
+}
+END_TEST
+
+START_TEST(late_threads_are_named_once)
+{
+    struct state s = {.hold = true};
+    struct pool *p = make(&s, 0);
+    uint32_t numbers[2] = {0, 0}, late[2];
+    pool_resize(p, 2);
+    ck_assert(pool_submit(p, item(1)));
+    WAIT_FOR(s.running == 1);
+    ck_assert_uint_eq(pool_late(p, 60000, late, 2), 0);
+    clock_sleep_ms(5);
+    ck_assert_uint_eq(pool_late(p, 1, late, 2), 1);
+    ck_assert_uint_eq(pool_late(p, 1, late + 1, 1), 0);
+    ck_assert_uint_eq(pool_numbers(p, numbers, 2), 2);
+    ck_assert(late[0] == numbers[0] || late[0] == numbers[1]);
+    s.hold = false;
+    WAIT_FOR(s.done == 1);
+    ck_assert_uint_eq(pool_late(p, 0, late, 2), 0); /* nothing in hand */
+    pool_stop(p);
+}
+END_TEST
+
+UNIT_MAIN("pool", everything_runs_once, a_limit, sizes, stopping_drops_what_waits, cancelling, recycling,
+          late_threads_are_named_once)

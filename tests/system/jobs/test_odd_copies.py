@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""Copies to and from storage nodes that fail, hang, or answer otherwise than ours do."""
+import hashlib
+import threading
+import unittest
+
+from cluster import wait_until
+from fake_cluster import FakeNodesTest
+
+
+class OddCopies(FakeNodesTest):
+    def test_a_refused_copy_leaves_nothing_and_a_reason(self):
+        fid, _, there = self.stored("two")
+        self.fakes[1].rule("PUT", there, 507)
+        self.want(1)
+        wait_until(lambda: self.failcount(fid) >= 1, what="it failed")
+        self.assertIn(there, self.fakes[1].seen("DELETE"), "what may be left there is deleted")
+        reason = self.client.request("file_debug", fid=fid)["replqueue_reason"]
+        self.assertIn("policy_no_suggestions", reason)
+        self.assertIn("HTTP status code 507", reason)
+        self.assertEqual(self.on(fid), [1])
+        self.fakes[1].rules.clear()
+        self.retry()
+        wait_until(lambda: self.on(fid) == [1, 2], what="then it is copied")
+        wait_until(lambda: "replqueue_reason" not in self.client.request("file_debug", fid=fid))
+
+    def test_an_early_refusal_is_noticed_before_all_is_sent(self):
+        fid, _, there = self.stored("two", b"x" * 20_000_000)
+        got = []
+
+        def refuse(handler):
+            handler.reply(507, headers=[("Connection", "close")])
+            handler.close_connection = True
+            got.append(int(handler.headers["Content-Length"]))
+        self.fakes[1].rule("PUT", there, refuse)
+        self.want(1)
+        wait_until(lambda: self.failcount(fid) >= 1, what="it failed")
+        self.assertIn("507", self.client.request("file_debug", fid=fid)["replqueue_reason"])
+
+    def test_a_hung_destination_holds_up_no_other_copy(self):
+        release = threading.Event()
+        self.addCleanup(release.set)
+        fid, _, there = self.stored("two")
+        self.fakes[1].rule("PUT", there, lambda handler: release.wait(60))
+        other = self.client.upload(self.name, "other", b"abc", class_="two")["fid"]
+        self.want(2)
+        wait_until(lambda: self.fakes[1].seen("PUT", there), what="the first copy hangs")
+        wait_until(lambda: self.on(other) == [1, 2], what="the other one is done")
+        self.assertEqual(self.on(fid), [1])
+
+    def test_a_source_that_answers_404_is_told_to_the_check(self):
+        fid, here, _ = self.stored("two")
+        self.client.admin("!want 0 fsck")
+        del self.fakes[0].files[here]
+        self.want(1)
+        wait_until(lambda: self.rows(f"SELECT fid FROM file_to_queue WHERE type=1 AND fid={fid}") == [[fid]])
+        self.client.admin("!want 1 fsck")
+        wait_until(lambda: self.rows(f"SELECT fid FROM file_to_queue WHERE type=1 AND fid={fid}") == [])
+        self.assertEqual(self.on(fid), [], "the check has seen that it is gone")
+
+    def test_a_broken_kept_connection_is_no_failure_of_the_destination(self):
+        """A node that closes its side of kept connections while a copy begins: the copy begins again, digest and all."""
+        data = b"digest me" * 1000
+        fid, _, there = self.stored("sums", data, checksum="MD5:" + hashlib.md5(data).hexdigest())
+        tries = []
+
+        def hang_up_once(handler):
+            tries.append(handler.headers.get("Content-MD5"))
+            if len(tries) > 1:
+                return False
+            handler.close_connection = True
+            return None
+        self.fakes[1].rule("PUT", there, hang_up_once)
+        # MKCOL before it has made the connection one that was used before.
+        self.want(1)
+        wait_until(lambda: self.on(fid) == [1, 2], what="it is copied")
+        self.assertEqual(self.fakes[1].files[there], data)
+        self.assertEqual(len(tries), 2)
+
+    def test_a_node_that_swallows_bytes_is_found_out(self):
+        data = b"right"
+        fid, _, there = self.stored("sums", data, checksum="MD5:" + hashlib.md5(data).hexdigest())
+
+        def spoil(handler):
+            handler.body()
+            self.fakes[1].files[there] = b"wrong"
+            handler.reply(201)
+        self.fakes[1].rule("PUT", there, spoil)
+        self.want(1)
+        wait_until(lambda: self.failcount(fid) >= 1, what="it failed")
+        self.assertEqual(self.on(fid), [1])
+        self.assertNotIn(there, self.fakes[1].files, "the wrong bytes are deleted")
+
+    def test_without_a_stored_digest_a_copy_is_read_back_even_where_bad_md5s_are_refused(self):
+        """No Content-MD5 can be sent then, so the node's refusal is no check."""
+        fake = self.fakes[1]
+        fake.rule("PUT", "/test-md5", 400)
+        self.client.request("set_state", host="h2", device=2, state="down")
+        self.client.request("set_state", host="h2", device=2, state="alive")
+        self.cluster.wait_writeable([2])
+        self.assertEqual(self.observed(2)["reject_bad_md5"], "1")
+        fid, _, there = self.stored("sums", b"abc")
+        fake.forget_requests()
+        self.want(1)
+        wait_until(lambda: self.on(fid) == [1, 2])
+        self.assertIn(f"MD5 {there}", fake.side_lines)
+
+    def test_folders_that_are_there_are_not_asked_for_again(self):
+        for fake in self.fakes:
+            fake.rule("MKCOL", "/dev", 405)
+        self.cluster.tracker.stop()  # forgets that these nodes wanted no MKCOL
+        self.cluster.tracker.start()
+        self.client = self.cluster.client()
+        self.cluster.wait_writeable([1, 2])
+        self.client.upload(self.name, "a", b"abc", class_="one")
+        self.client.upload(self.name, "b", b"abc", class_="one")
+        for fake in self.fakes:
+            made = [path for path in fake.seen("MKCOL") if "test-write" not in path]
+            self.assertEqual(len(made), len(set(made)))
+        for fake in self.fakes:
+            fake.rules.clear()
+            fake.forget_requests()
+        self.client.upload(self.name, "c", b"abc", class_="one")
+        self.assertEqual([p for fake in self.fakes for p in fake.seen("MKCOL")], [])
+
+    def test_a_side_channel_that_hangs_is_given_up(self):
+        fid, _, there = self.stored("sums", b"abc")
+        for fake in self.fakes:
+            fake.side_answer = lambda handler, line: None
+        self.want(1)
+        wait_until(lambda: self.on(fid) == [1, 2], what="the digest is had over HTTP")
+        self.assertIn(there, self.fakes[1].seen("GET"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Moves and deletions that meet odd nodes, and rows that make no sense."""
+import unittest
+
+from cluster import wait_until
+from fake_cluster import FakeNodesTest
+
+
+class OddRows(FakeNodesTest):
+    def test_any_2xx_is_a_deletion(self):
+        fid, here, there = self.stored("two")
+        self.want(1)
+        wait_until(lambda: self.on(fid) == [1, 2])
+
+        def gone(handler):
+            self.fakes[0].files.pop(handler.path, None)
+            handler.reply(200)
+        self.fakes[0].rule("DELETE", here, gone)
+        self.client.request("updateclass", domain=self.name, key=self._testMethodName, **{"class": "one"})
+        self.fakes[1].rule("DELETE", there, gone)
+
+        def shed():
+            self.retry()
+            return len(self.on(fid)) == 1
+        wait_until(shed, what="one copy is shed")
+
+    def test_a_copy_on_a_device_without_a_row_does_not_keep_a_deletion(self):
+        fid, _, _ = self.stored("one")
+        self.cluster.database.execute(f"INSERT INTO file_on (fid, devid) VALUES ({fid}, 4711)")
+        self.client.request("delete", domain=self.name, key=self._testMethodName)
+        wait_until(lambda: self.rows(f"SELECT fid FROM file_to_delete2 WHERE fid={fid}") == [])
+        self.assertEqual(self.on(fid), [])
+
+    def test_one_device_in_trouble_does_not_put_off_the_others(self):
+        fid, here, there = self.stored("two")
+        self.want(1)
+        wait_until(lambda: self.on(fid) == [1, 2])
+        self.fakes[0].rule("DELETE", here, 500)
+        self.client.request("delete", domain=self.name, key=self._testMethodName)
+        wait_until(lambda: self.on(fid) == [1])
+        self.assertNotIn(there, self.fakes[1].files)
+        wait_until(lambda: self.rows(f"SELECT failcount FROM file_to_delete2 WHERE fid={fid}") == [["1"]])
+        self.fakes[0].rules.clear()
+        self.cluster.database.execute("UPDATE file_to_delete2 SET nexttry=0")
+        wait_until(lambda: self.on(fid) == [])
+
+    # ---- rows that make no sense ----
+
+    def test_copies_on_unknown_devices_are_not_given_up_for_ever(self):
+        """Another tracker may have made the device a moment ago."""
+        fid, _, _ = self.stored("two")
+        self.cluster.database.execute(f"UPDATE file_on SET devid=4711 WHERE fid={fid}")
+        self.want(1)
+        wait_until(lambda: self.failcount(fid) >= 1)
+        nexttry = int(self.rows(f"SELECT nexttry FROM file_to_replicate WHERE fid={fid}")[0][0])
+        self.assertLess(nexttry, 2147483647)
+
+    def test_a_parked_file_is_revived_when_a_copy_is_found(self):
+        fid, _, _ = self.stored("two")
+        self.cluster.database.execute(f"DELETE FROM file_on WHERE fid={fid}")
+        self.want(1)
+        wait_until(lambda: self.rows(f"SELECT nexttry FROM file_to_replicate WHERE fid={fid}") == [["2147483647"]],
+                   what="no source: parked")
+        self.client.request("fsck_reset")
+        self.client.request("fsck_start")
+        wait_until(lambda: self.on(fid) == [1, 2], 60, "found by the check, and copied")
+
+    def test_a_class_that_is_gone_harms_no_other_file(self):
+        fid, _, _ = self.stored("two")
+        self.cluster.database.execute(f"UPDATE file SET classid=77 WHERE fid={fid}")
+        numbers = self.client.jobs()["replicate"]["pids"]
+        other = self.client.upload(self.name, "other", b"abc", class_="two")["fid"]
+        self.want(1)
+        wait_until(lambda: self.failcount(fid) == 1 and self.on(other) == [1, 2])
+        self.assertIn("class that does not exist", self.client.request("file_debug", fid=fid)["replqueue_reason"])
+        self.assertEqual(numbers, [])
+
+    def test_failcounts_stay_in_their_column(self):
+        fid, _, _ = self.stored("two")
+        self.cluster.database.execute(f"UPDATE file_to_replicate SET failcount=255, nexttry=0 WHERE fid={fid}")
+        self.cluster.database.execute(f"UPDATE file_on SET devid=4711 WHERE fid={fid}")
+        self.want(1)
+        wait_until(lambda: self.rows(f"SELECT nexttry FROM file_to_replicate WHERE fid={fid}") != [["0"]])
+        wait_until(lambda: "replqueue_reason" in self.client.request("file_debug", fid=fid))
+        self.assertEqual(self.failcount(fid), 255)
+
+
+class OddRowsOnMariadb(OddRows):
+    database = "mariadb"
+
+
+if __name__ == "__main__":
+    unittest.main()
