@@ -22,7 +22,7 @@ struct job_worker {
     struct fid_cache *cache;
     struct rng rng;
     const struct cluster *cluster; /* borrowed while an item is in work */
-    char why[400];                 /* replicate_run(): why it did not succeed; "" when it did */
+    char why[700];                 /* replicate_run(): why it did not succeed; "" when it did */
 };
 
 enum item_kind { ITEM_QUEUE, ITEM_SWEEP, ITEM_REAP, ITEM_MASTER, ITEM_HAND_BACK };

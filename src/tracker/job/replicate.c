@@ -51,7 +51,7 @@ struct run {
     struct ids sources; /* those that can be read */
     struct ids bad_sources, bad_dests;
     bool copied;
-    char last_error[200]; /* of the copies that were tried */
+    char last_error[360]; /* of the copies that were tried */
 };
 
 static enum replicate_result give_up(struct run *r, enum replicate_result result, const char *fmt, ...)
@@ -204,7 +204,7 @@ static enum replicate_result copy_once(struct run *r, uint32_t dest)
     if (result == NODE_COPY_OK)
         return record_copy(r, &copy) ? REPL_SUCCESS : REPL_ERROR;
     bool dest_error = result == NODE_COPY_DEST_ERROR;
-    (void)snprintf(r->last_error, sizeof(r->last_error), "%.199s", f.text);
+    (void)snprintf(r->last_error, sizeof(r->last_error), "%.359s", f.text);
     log_warn("%s", f.text);
     log_warn("Failed copying fid %" PRIu64 " from devid %" PRIu32 " to devid %" PRIu32 " (error type: %s)", r->req->fid,
              from->devid, dest, dest_error ? "dest_error" : "src_error");

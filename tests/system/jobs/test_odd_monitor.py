@@ -20,14 +20,14 @@ class OddMonitor(FakeNodesTest):
     def test_a_usage_file_that_says_nothing(self):
         with self.cluster.client() as watcher:
             watcher.admin("!watch")
-            before = self.fakes[0].usage
-            self.fakes[0].usage = b"total: 0\nused: x\n"
+            before = self.fakes[1].usage
+            self.fakes[1].usage = b"total: 0\nused: x\n"
             try:
-                while b"dev1 reports used = x, total = 0, content-length: 17, error?" not in watcher.line():
+                while b"dev2 reports used = x, total = 0, content-length: 17, error?" not in watcher.line():
                     pass
-                self.assertEqual(self.observed(1)["observed_state"], "writeable")
+                self.assertEqual(self.observed(2)["observed_state"], "writeable")
             finally:
-                self.fakes[0].usage = before
+                self.fakes[1].usage = before
 
     def test_only_a_refusal_means_that_bad_md5s_are_rejected(self):
         def rejects(status):
