@@ -70,9 +70,16 @@ class OddCopies(FakeNodesTest):
     def test_a_broken_kept_connection_is_no_failure_of_the_destination(self):
         """A node that closes its side of a kept connection as a copy begins: it begins again, digest and all."""
         data = b"digest me" * 1000
-        self.want(1)
+        self.client.request("set_state", host="h2", device=2, state="readonly")
         first = self.client.upload(self.name, "first", b"abc", class_="two")["fid"]
-        wait_until(lambda: self.on(first) == [1, 2], what="the worker keeps a connection")
+        self.want(1)
+        self.client.request("set_state", host="h2", device=2, state="alive")
+        self.cluster.wait_writeable([1, 2])
+
+        def copied():
+            self.retry()
+            return self.on(first) == [1, 2]
+        wait_until(copied, what="the worker keeps a connection")
         self.client.request("set_state", host="h2", device=2, state="readonly")
         opened = self.client.upload(self.name, self._testMethodName, data, class_="sums",
                                     checksum="MD5:" + hashlib.md5(data).hexdigest())
