@@ -61,6 +61,7 @@ TEXTS = ["", "0", "00", " ", "a" * 51, "a" * 256, "a" * 1021, "a" * 70000, "%", 
 
 
 class Hostile(ClusterTest):
+    all_bytes = True
     options = {"query_jobs": 4, "job_master": 0}
 
     @classmethod
@@ -119,7 +120,7 @@ class Hostile(ClusterTest):
         for command, args in COMMANDS:
             for name in args:
                 self.check(command, {**args, name: bytes(range(256))})
-        for command, args in COMMANDS[2:14]:
+        for command, args in COMMANDS[2:14] if self.all_bytes else []:
             for name in args:
                 for byte in list(range(0, 48)) + [61, 92, 127, 128, 255]:
                     self.check(command, {**args, name: bytes([byte])})
@@ -133,10 +134,12 @@ class Hostile(ClusterTest):
 
 class HostileOnMariadb(Hostile):
     database = "mariadb"
+    all_bytes = False
 
 
 class HostileOnPostgres(Hostile):
     database = "postgres"
+    all_bytes = False
 
 
 if __name__ == "__main__":
