@@ -30,7 +30,7 @@ START_TEST(every_statement_is_accepted)
                 break;
         }
     }
-    ck_assert_uint_lt(n_missing, 8);
+    ck_assert_uint_lt(n_missing, 9);
 }
 END_TEST
 
