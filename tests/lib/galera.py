@@ -30,7 +30,8 @@ class Node(mariadb.Server):
         # State transfers go through rsync's daemon, which root would turn into "nobody".
         self.account = "mysql"
         if os.geteuid() == 0:
-            shutil.chown(self.folder, self.account, self.account)
+            for path in self.folder, self.tmpdir:
+                shutil.chown(path, self.account, self.account)
         self.group_port, self.ist_port, self.sst_port = (free_port(host) for _ in range(3))
 
     @property

@@ -35,7 +35,9 @@ class Server:
         # A short path of its own: sockets allow 107 bytes.
         self.folder = tempfile.mkdtemp(prefix="mogtest-maria-")
         self.data = os.path.join(self.folder, "data")
-        self.tmp = os.path.join(self.folder, "tmp")
+        # Of its own: temporary tables are named by process id alone, and a server that starts removes others' too.
+        self.tmpdir = os.path.join(self.folder, "tmp")
+        os.mkdir(self.tmpdir)
         self.socket = os.path.join(self.folder, "sock")
         self.log_path = os.path.join(self.folder, "log")
         self.port = free_port(self.host)
@@ -46,12 +48,9 @@ class Server:
         return [f"--user={self.account}"] if os.geteuid() == 0 else []
 
     def install(self):
-        # Temporary tables are named by process id alone, and servers that start side by side would share a folder.
-        os.makedirs(self.tmp, exist_ok=True)
         done = subprocess.run(["mariadb-install-db", "--no-defaults", *self.user(), f"--datadir={self.data}",
-                               f"--tmpdir={self.tmp}",
-                               "--skip-test-db", "--auth-root-authentication-method=normal"], capture_output=True,
-                              timeout=120)
+                               f"--tmpdir={self.tmpdir}", "--skip-test-db",
+                               "--auth-root-authentication-method=normal"], capture_output=True, timeout=120)
         if done.returncode != 0:
             raise RuntimeError(f"mariadb-install-db: {done.stdout.decode()}{done.stderr.decode()}")
 
@@ -70,8 +69,8 @@ class Server:
         """Start the process; who calls this waits until it is ready()."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                ["mariadbd", "--no-defaults", *self.user(), f"--datadir={self.data}", f"--tmpdir={self.tmp}",
-                 f"--socket={self.socket}",
+                ["mariadbd", "--no-defaults", *self.user(), f"--datadir={self.data}", f"--socket={self.socket}",
+                 f"--tmpdir={self.tmpdir}",
                  f"--port={self.port}", f"--bind-address={self.host}", "--skip-networking=0", "--skip-name-resolve",
                  f"--pid-file={self.folder}/pid", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M",
                  "--innodb-flush-log-at-trx-commit=2", "--skip-log-bin", "--max-connections=300", *self.options],

@@ -10,8 +10,9 @@ PROGRAMS = ["unit_store_test_sql", "unit_store_test_store_topology", "unit_store
             "unit_store_test_store_queue", "unit_store_test_store_faults"]
 
 
-def run_unit(program, env):
+def run_unit(program, env, timeout=120):
     """Run a program with these variables; AssertionError with its output unless all its tests pass."""
-    done = subprocess.run([os.path.join(FOLDER, program)], env={**os.environ, **env}, capture_output=True, timeout=120)
+    done = subprocess.run([os.path.join(FOLDER, program)], env={**os.environ, **env}, capture_output=True,
+                          timeout=timeout)
     if done.returncode != 0:
         raise AssertionError(f"{program}:\n{done.stdout.decode(errors='replace')}{done.stderr.decode(errors='replace')}")
