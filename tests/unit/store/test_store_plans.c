@@ -46,7 +46,7 @@ static const struct hot {
     {SQL_DEVFID_REMOVE, "fv", false},
     {SQL_DEVFID_REMOVE_MANY, "f*", false},
     {SQL_DEVFID_REAP, "v*", false},
-    {SQL_DEVFID_LIST, "f", false},
+    {SQL_DEVFID_LIST, "f", true},
     {SQL_DEVFID_LIST_MANY, "*", true},
     {SQL_DEVFID_ON_DEVICE, "vl", false},
     {SQL_DEVFID_OLDEST, "vfl", true},
