@@ -94,7 +94,7 @@ static enum mog_err inherit_rest(struct handover *h, struct mog_fail *f)
     struct span rest = span_of(text), part;
     if (!text)
         return MOG_OK;
-    if (!span_split(&rest, ',', &part) || !take_typed(part, S_IFIFO, &h->ready_fd) ||
+    if (!span_split(&rest, ',', &part) || !take_typed(part, S_IFSOCK, &h->ready_fd) ||
         (span_split(&rest, ',', &part) && !take_typed(part, S_IFREG, &h->lock_fd)))
         return fail_set(f, MOG_EINVAL, HANDOVER_VARIABLE ": \"%s\" are not the descriptors of a hand-over", text);
     h->is_successor = true;
@@ -199,13 +199,36 @@ void handover_close_rest(struct handover *h)
     }
 }
 
-void handover_done(struct handover *h)
+int handover_done(struct handover *h)
 {
-    if (h->ready_fd < 0)
-        return;
-    (void)!write(h->ready_fd, "R", 1);
-    close(h->ready_fd);
+    int channel = h->ready_fd;
+    if (channel >= 0)
+        (void)!send(channel, "R", 1, MSG_NOSIGNAL);
     h->ready_fd = -1;
+    return channel;
+}
+
+enum mog_err handover_receive(int channel, int *fd, void *data, size_t cap, size_t *len)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = data, .iov_len = cap};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    ssize_t n;
+    do {
+        n = recvmsg(channel, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return MOG_ENOTFOUND;
+    const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+        return MOG_ECLOSED;
+    memcpy(fd, CMSG_DATA(c), sizeof(int));
+    *len = (size_t)n;
+    return MOG_OK;
 }
 
 void handover_fini(struct handover *h)
@@ -323,20 +346,20 @@ static _Noreturn void run_child(struct launch *l)
 enum mog_err handover_start(const struct handover_offer *o, int *pid, int *answer_fd, struct mog_fail *f)
 {
     struct launch l = {.argv = o->argv, .folder = o->folder};
-    int pipe_fds[2] = {-1, -1};
+    int pair[2] = {-1, -1};
     enum mog_err e = MOG_OK;
     if (o->n > HANDOVER_SOCKETS_MAX)
         return fail_set(f, MOG_EINVAL, "more than %d sockets to hand over", HANDOVER_SOCKETS_MAX);
     l.program = find_program(o->argv[0], f);
     if (!l.program)
         return MOG_ENOTFOUND;
-    if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) != 0) {
-        e = fail_sys(f, MOG_EIO, errno, "cannot create a pipe");
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
+        e = fail_sys(f, MOG_EIO, errno, "cannot create a pair of sockets");
         goto out;
     }
     for (size_t i = 0; i < o->n; i++)
         l.fds[l.n++] = o->fds[i];
-    l.fds[l.n++] = pipe_fds[1];
+    l.fds[l.n++] = pair[1];
     if (o->lock_fd >= 0)
         l.fds[l.n++] = o->lock_fd;
     make_environment(&l, o->n, o->lock_fd >= 0);
@@ -348,15 +371,38 @@ enum mog_err handover_start(const struct handover_offer *o, int *pid, int *answe
         goto out;
     }
     *pid = (int)child;
-    *answer_fd = pipe_fds[0];
-    pipe_fds[0] = -1;
+    *answer_fd = pair[0];
+    pair[0] = -1;
 out:
-    if (pipe_fds[0] >= 0)
-        close(pipe_fds[0]);
-    if (pipe_fds[1] >= 0)
-        close(pipe_fds[1]);
+    if (pair[0] >= 0)
+        close(pair[0]);
+    if (pair[1] >= 0)
+        close(pair[1]);
     launch_fini(&l);
     return e;
+}
+
+enum mog_err handover_give(int channel, int fd, const void *data, size_t len)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    ssize_t n;
+    *c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+    memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    do {
+        n = sendmsg(channel, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return MOG_OK;
+    /* ETOOMANYREFS: too many are on their way already. */
+    bool is_full = errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ETOOMANYREFS;
+    return is_full ? MOG_ETIMEOUT : MOG_ECLOSED;
 }
 
 enum handover_answer handover_answer(int answer_fd)

@@ -39,8 +39,17 @@ MOG_MUSTCHECK enum mog_err handover_listen(struct handover *h, const char *host,
 /* Close inherited sockets that nobody wanted; the log names them. */
 void handover_close_rest(struct handover *h);
 
-/* We serve, and daemon_ready() has said so: the process whose place we take (if any) stops accepting. */
-void handover_done(struct handover *h);
+/*
+ * We serve, and daemon_ready() has said so: the process whose place we take stops accepting. Returns the channel on
+ * which it may send connections (see handover_receive; the caller closes it); -1 when there is no such process.
+ */
+int handover_done(struct handover *h);
+
+/*
+ * The next connection that the old process gives: `*fd` (the caller closes it) and up to `cap` bytes about it. Does not
+ * block. MOG_ENOTFOUND: none now. MOG_ECLOSED: none any more.
+ */
+MOG_MUSTCHECK enum mog_err handover_receive(int channel, int *fd, void *data, size_t cap, size_t *len);
 
 /* Close what is left. */
 void handover_fini(struct handover *h);
@@ -67,6 +76,12 @@ enum handover_answer {
     HANDOVER_FAILED /* it has ended without */
 };
 enum handover_answer handover_answer(int answer_fd);
+
+/*
+ * When it serves, `answer_fd` is the channel to it: give it a connection, and some bytes about it. The caller goes on
+ * to own its copy of `fd`. Does not block. MOG_ETIMEOUT: the channel is full. MOG_ECLOSED: it takes none.
+ */
+MOG_MUSTCHECK enum mog_err handover_give(int channel, int fd, const void *data, size_t len);
 
 /* End a new process that failed or took too long, and wait for its end. */
 void handover_abandon(int pid);

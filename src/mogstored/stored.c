@@ -290,7 +290,9 @@ enum mog_err stored_start(struct stored *s, struct mog_fail *f)
     if (o->daemonize)
         (void)!log_open("mogstored", LOG_SINK_SYSLOG, NULL, NULL);
     daemon_ready();
-    handover_done(&s->inherited);
+    int channel = handover_done(&s->inherited);
+    if (channel >= 0)
+        close(channel); /* connections are not given: each ends with its answer */
     if (!o->daemonize) {
         printf("Running.\n");
         (void)fflush(stdout);

@@ -36,7 +36,8 @@ enum {
     STOP_LIMIT_S = 10,   /* what hangs longer at the end is left to the system */
     TEMPFILE_AGE_S = 3600,
     MIN_NOFILE = 65536,
-    LEAVE_IDLE_S = 30,   /* after a hand-over: a connection so long without a request is closed */
+    LEAVE_TICK_MS = 20,  /* after a hand-over: how often connections that wait for a request are given away */
+    LEAVE_IDLE_S = 30,   /* one that cannot be given is closed when it has been so long without a request */
     LEAVE_LIMIT_S = 300, /* and then each as soon as its request is answered */
     FRESH_TICKS = 5,     /* after a hand-over to us: what the old process changed last is soon seen */
     HTTP_PORT = 7002
@@ -453,6 +454,16 @@ static enum mog_err start_web(struct tracker *t, struct mog_fail *f)
     return e;
 }
 
+static void adopt(void *arg, int fd, const void *data, size_t len)
+{
+    server_adopt(((struct tracker *)arg)->server, fd, data, len);
+}
+
+static bool give(void *arg, int fd, const void *data, size_t len)
+{
+    return succession_give(((struct tracker *)arg)->succession, fd, data, len);
+}
+
 static enum mog_err serve(struct tracker *t, struct mog_fail *f)
 {
     for (size_t i = 0; i < t->n_listen; i++) {
@@ -466,7 +477,7 @@ static enum mog_err serve(struct tracker *t, struct mog_fail *f)
     if (e == MOG_OK) {
         t->fresh_ticks = t->inherited.is_successor ? FRESH_TICKS : 0;
         daemon_ready();
-        handover_done(&t->inherited);
+        succession_adopt(t->succession, handover_done(&t->inherited), adopt, t);
     }
     return e;
 }
@@ -491,11 +502,14 @@ static void on_taken(void *arg)
     free(t->pidfile);
     t->pidfile = NULL; /* the new one's now */
     t->left_mono_ms = clock_mono_ms();
+    struct timeval soon = {.tv_usec = LEAVE_TICK_MS * 1000};
+    (void)event_add(t->tick, &soon);
 }
 
-/* Clients that keep their connections find us until they have none. */
+/* Connections go to the new process as soon as they wait for a request; what it does not take is served here. */
 static void leave(struct tracker *t)
 {
+    server_give(t->server, give, t);
     bool is_late = clock_mono_ms() - t->left_mono_ms >= LEAVE_LIMIT_S * 1000;
     int64_t idle_ms = is_late ? 0 : LEAVE_IDLE_S * 1000;
     size_t clients = server_close_idle(t->server, idle_ms) + web_close_idle(t->web, idle_ms);
@@ -559,8 +573,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     server_tick(t->server);
     web_tick(t->web);
     succession_tick(t->succession);
-    if (t->left_mono_ms != 0)
+    if (t->left_mono_ms != 0) {
         leave(t);
+        again = (struct timeval){.tv_usec = LEAVE_TICK_MS * 1000};
+    }
     (void)event_add(t->tick, &again);
 }
 

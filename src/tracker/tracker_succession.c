@@ -19,13 +19,60 @@ struct succession {
     struct event *answer;
     struct deadline by;
     bool is_taken;
+
+    int channel; /* from the process whose place we took; -1: none */
+    struct event *arrival;
+    void (*adopt)(void *arg, int fd, const void *data, size_t len);
+    void *adopt_arg;
 };
 
 struct succession *succession_new(struct event_base *base, void (*taken)(void *arg), void *arg)
 {
     struct succession *s = mem_calloc(1, sizeof *s);
-    *s = (struct succession){.base = base, .taken = taken, .arg = arg, .answer_fd = -1};
+    *s = (struct succession){.base = base, .taken = taken, .arg = arg, .answer_fd = -1, .channel = -1};
     return s;
+}
+
+static void close_channel(struct succession *s)
+{
+    if (s->arrival != NULL)
+        event_free(s->arrival);
+    s->arrival = NULL;
+    if (s->channel >= 0)
+        (void)close(s->channel);
+    s->channel = -1;
+}
+
+static void on_arrival(evutil_socket_t channel, short what, void *arg)
+{
+    struct succession *s = arg;
+    char data[SUCCESSION_DATA_MAX];
+    size_t len = 0;
+    int fd = -1;
+    enum mog_err e;
+    (void)what;
+    while ((e = handover_receive(channel, &fd, data, sizeof(data), &len)) == MOG_OK)
+        s->adopt(s->adopt_arg, fd, data, len);
+    if (e == MOG_ECLOSED)
+        close_channel(s);
+}
+
+void succession_adopt(struct succession *s, int channel, void (*adopt)(void *arg, int fd, const void *data, size_t len),
+                      void *arg)
+{
+    if (channel < 0)
+        return;
+    s->channel = channel;
+    s->adopt = adopt;
+    s->adopt_arg = arg;
+    s->arrival = event_new(s->base, channel, EV_READ | EV_PERSIST, on_arrival, s);
+    if (s->arrival == NULL || event_add(s->arrival, NULL) != 0)
+        close_channel(s);
+}
+
+bool succession_give(struct succession *s, int fd, const void *data, size_t len)
+{
+    return s->is_taken && len <= SUCCESSION_DATA_MAX && handover_give(s->answer_fd, fd, data, len) == MOG_OK;
 }
 
 static void close_answer(struct succession *s)
@@ -54,7 +101,9 @@ static void on_answer(evutil_socket_t fd, short what, void *arg)
     case HANDOVER_WAITING:
         break;
     case HANDOVER_TAKEN:
-        close_answer(s);
+        /* The socket stays: connections are given over it. */
+        event_free(s->answer);
+        s->answer = NULL;
         s->is_taken = true;
         s->taken(s->arg);
         break;
@@ -87,7 +136,7 @@ void succession_start(struct succession *s, const struct handover_offer *offer)
 
 void succession_tick(struct succession *s)
 {
-    if (s->answer_fd >= 0 && deadline_is_past(s->by))
+    if (s->answer != NULL && deadline_is_past(s->by))
         fail(s, "does not serve in time");
 }
 
@@ -106,8 +155,9 @@ void succession_free(struct succession *s)
 {
     if (s == NULL)
         return;
-    if (s->answer_fd >= 0)
+    if (s->answer != NULL)
         handover_abandon(s->pid);
     close_answer(s);
+    close_channel(s);
     free(s);
 }

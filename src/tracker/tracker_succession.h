@@ -6,6 +6,9 @@
 #include "common/handover.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+
+enum { SUCCESSION_DATA_MAX = 16384 };
 
 struct event_base;
 struct succession;
@@ -19,6 +22,19 @@ void succession_start(struct succession *s, const struct handover_offer *offer);
 
 /* Once a second: a new process that takes too long is ended, and we go on. */
 void succession_tick(struct succession *s);
+
+/*
+ * Give a connection, with some bytes about it, to the process that has taken our place. True: it has it, and ours is to
+ * be closed. False: not now, or not at all.
+ */
+bool succession_give(struct succession *s, int fd, const void *data, size_t len);
+
+/*
+ * The other side: `adopt(arg, fd, data, len)` takes each connection that comes on `channel` (taken; -1: none come). In
+ * the loop.
+ */
+void succession_adopt(struct succession *s, int channel, void (*adopt)(void *arg, int fd, const void *data, size_t len),
+                      void *arg);
 
 /* Has a new process taken our place? */
 bool succession_is_taken(const struct succession *s);

@@ -191,7 +191,7 @@ bool conn_is_lost(struct conn *c)
     return getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0;
 }
 
-void conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip)
+struct conn *conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip)
 {
     struct conn *c = mem_calloc(1, sizeof(*c));
     c->server = s;
@@ -207,4 +207,15 @@ void conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip)
     s->n_conns++;
     metric_add(&s->n_accepted, 1);
     set_interest(c);
+    return c;
+}
+
+void conn_resume(struct conn *c, bool watching, const char *data, size_t len)
+{
+    if (watching) {
+        c->watching = true;
+        atomic_fetch_add(&c->server->n_watchers, 1);
+    }
+    (void)evbuffer_add(c->in, data, len);
+    conn_serve(c);
 }

@@ -138,6 +138,17 @@ static uint32_t peer_v4(const struct sockaddr_storage *sa)
     return ntohl(ip);
 }
 
+static struct conn *welcome(struct server *s, int fd, const struct sockaddr_storage *sa)
+{
+    char peer[24] = "?";
+    int on = 1;
+    uint32_t ip = peer_v4(sa);
+    (void)snprintf(peer, sizeof(peer), "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    return conn_new(s, fd, peer, ip);
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
     struct server *s = arg;
@@ -154,13 +165,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
             }
             return;
         }
-        char peer[24] = "?";
-        int on = 1;
-        uint32_t ip = peer_v4(&sa);
-        (void)snprintf(peer, sizeof(peer), "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
-        (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        (void)setsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-        conn_new(s, client, peer, ip);
+        (void)welcome(s, client, &sa);
     }
 }
 
@@ -277,6 +282,33 @@ size_t server_busy(struct server *s)
     DL_FOREACH(s->conns, c)
     n += c->state != CONN_READING;
     return n;
+}
+
+/* One byte of GIVEN_*, then what has come of the next line. */
+enum { GIVEN_PLAIN = 'C', GIVEN_WATCHING = 'W', GIVEN_MAX = 4096 };
+
+void server_give(struct server *s, bool (*give)(void *arg, int fd, const void *data, size_t len), void *arg)
+{
+    struct conn *c, *tmp;
+    DL_FOREACH_SAFE(s->conns, c, tmp)
+    {
+        char data[GIVEN_MAX];
+        size_t len = evbuffer_get_length(c->in);
+        if (c->state != CONN_READING || c->eof || evbuffer_get_length(c->out) != 0 || len >= GIVEN_MAX)
+            continue;
+        data[0] = c->watching ? GIVEN_WATCHING : GIVEN_PLAIN;
+        (void)evbuffer_copyout(c->in, data + 1, len);
+        if (give(arg, c->fd, data, len + 1))
+            conn_free(c);
+    }
+}
+
+void server_adopt(struct server *s, int fd, const void *data, size_t len)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t sa_len = sizeof(sa);
+    (void)getpeername(fd, (struct sockaddr *)&sa, &sa_len);
+    conn_resume(welcome(s, fd, &sa), *(const char *)data == GIVEN_WATCHING, (const char *)data + 1, len - 1);
 }
 
 size_t server_close_idle(struct server *s, int64_t idle_ms)

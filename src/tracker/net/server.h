@@ -58,6 +58,14 @@ void server_tick(struct server *s);
 size_t server_listening(const struct server *s, int *fds, size_t max);
 /* No more clients: listening sockets are closed, those connected stay. */
 void server_stop_listening(struct server *s);
+/*
+ * Give away connections that wait for a request: `give(arg, fd, data, len)` is true when another process has it, with
+ * what server_adopt() needs to know there. Loop thread.
+ */
+void server_give(struct server *s, bool (*give)(void *arg, int fd, const void *data, size_t len), void *arg);
+/* A connection that was given away (taken). Loop thread. */
+void server_adopt(struct server *s, int fd, const void *data, size_t len);
+
 /* Connections that still have a request in work or an answer to write. */
 size_t server_busy(struct server *s);
 /* Close connections that have waited for a request this long; returns how many are left. Loop thread. */

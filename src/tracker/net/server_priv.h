@@ -104,7 +104,9 @@ struct server {
 void server_post_done(struct request *r);
 
 /* conn.c */
-void conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip);
+struct conn *conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip);
+/* Go on where another process was with it: whether it watches, and the part of a line that has come. May free `c`. */
+void conn_resume(struct conn *c, bool watching, const char *data, size_t len);
 void conn_free(struct conn *c);
 /* The answer of the request in work; then goes on with what the client has sent meanwhile. */
 void conn_answer(struct conn *c, const char *data, size_t len);

@@ -88,15 +88,15 @@ class UnderLoad(HandoverTest):
         new = self.take_over()
         at = load.done
         load.wait_done(min(at + 2000, REQUESTS))
-        self.assertFalse(self.gone(old), "it stays for those who have kept their connections")
         newest = self.take_over()
         self.assertLess(load.done, REQUESTS, "both came while requests ran")
         load.finish()
         self.assertEqual(load.errors, [])
         self.assertEqual(load.done, REQUESTS)
+        wait_until(lambda: self.gone(old) and self.gone(new), what="the old ones end, though clients keep connections")
         for client in kept:
+            client.request("noop")
             client.close()
-        wait_until(lambda: self.gone(old) and self.gone(new), what="the old ones end when their clients have gone")
         self.assertEqual(self.tracker.process.returncode, 0)
         self.assertEqual(read_pid(self.pidfile), newest)
         with self.client() as c:
@@ -163,6 +163,46 @@ class Succession(HandoverTest):
         end(new)
         other.start()
         other.stop()
+
+    def test_connections_go_on_in_the_new_process(self):
+        """Idle ones, one that watches, one with half a line, one whose request is in work."""
+        self.tracker.start()
+        old = self.tracker.pid
+        with self.client() as idle, self.client() as watcher, self.client() as half, self.client() as busy:
+            idle.request("create_domain", domain="d")
+            self.assertEqual(watcher.admin("!watch"), ["Added you to watcher list."])
+            half.request("noop")
+            half.send("noop a=" + "x" * 1000)
+            busy.request("noop")
+            busy.send("sleep duration=3\r\nnoop\r\nget_domains\r\n")
+            new = self.take_over()
+            self.assertFalse(self.gone(old), "a request is in work")
+            self.assertTrue(busy.answer().ok)
+            wait_until(lambda: self.gone(old), 10, "the old one ends although nobody has left")
+            self.assertTrue(busy.answer().ok)
+            self.assertEqual(busy.answer().args["domain1"], "d")
+            self.assertEqual(idle.request("get_domains")["domain1"], "d")
+            half.send("\r\n")
+            self.assertTrue(half.answer().ok)
+            os.kill(new, signal.SIGHUP)
+            wait_until(lambda: b"config: read again" in watcher.line(), what="the watcher is told")
+            self.assertTrue(any("127.0.0.1 " in line for line in idle.admin("!recent")))
+        end(new)
+
+    def test_many_connections(self):
+        self.tracker.start()
+        old = self.tracker.pid
+        clients = [self.client() for _ in range(400)]
+        try:
+            for client in clients:
+                client.request("noop")
+            self.take_over()
+            wait_until(lambda: self.gone(old), 20, "the old one ends")
+            for client in clients:
+                client.request("noop")
+        finally:
+            for client in clients:
+                client.close()
 
     def test_shutdown_on_a_kept_connection_ends_both(self):
         self.tracker.start()
