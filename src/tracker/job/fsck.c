@@ -9,6 +9,7 @@
 #include "store/store_topology.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,25 @@ void fsck_check_devcount(struct fsck_check *c)
     c->file.file.devcount = (uint32_t)c->file.devids.n;
 }
 
+/*
+ * Whether a device that says that it does not have `url` can be believed. One that was unmounted, or is behind
+ * something that answers 404 to everything, does not have its own usage file either; and what it says must not change
+ * meanwhile.
+ */
+static bool is_missing(struct fsck_check *c, const struct cluster_device *d, const char *url)
+{
+    char base[80], usage[CLUSTER_URL_MAX];
+    uint64_t size = 0;
+    struct mog_fail f = {0};
+    if (d->host == NULL || !cluster_host_base(d->host, CLUSTER_READ, false, base, sizeof(base)))
+        return false;
+    (void)snprintf(usage, sizeof(usage), "%s/dev%" PRIu32 "/usage", base, d->devid);
+    if (node_size(c->w->node, usage, 0, &size, &f) == NODE_SIZE_KNOWN)
+        return node_size(c->w->node, url, 0, &size, &f) == NODE_SIZE_MISSING;
+    log_warn("fsck: dev%" PRIu32 " does not have %s, nor its usage file: it is not believed", d->devid, url);
+    return false;
+}
+
 enum copy_state fsck_copy_state(struct fsck_check *c, uint32_t devid)
 {
     const struct cluster_device *d = cluster_device_by_id(c->w->cluster, devid);
@@ -83,7 +103,7 @@ enum copy_state fsck_copy_state(struct fsck_check *c, uint32_t devid)
     case NODE_SIZE_KNOWN:
         return size == c->file.file.length ? COPY_GOOD : COPY_LENGTH;
     case NODE_SIZE_MISSING:
-        return COPY_MISSING;
+        return is_missing(c, d, url) ? COPY_MISSING : COPY_UNKNOWN;
     case NODE_SIZE_UNREACHABLE:
         log_warn("Failed HEAD check for %s: %s", url, f.text);
         return COPY_UNKNOWN;

@@ -40,7 +40,7 @@ static void look_at(struct fix *f, struct fsck_copy *copy)
         copy->has_digest = true;
         break;
     case NODE_DIGEST_MISSING:
-        copy->state = COPY_MISSING;
+        copy->state = fsck_copy_state(c, copy->devid) == COPY_MISSING ? COPY_MISSING : COPY_UNKNOWN;
         break;
     case NODE_DIGEST_UNKNOWN:
         log_warn("fsck: the digest of fid %" PRIu64 " on dev%" PRIu32 " cannot be had: %s", c->fid, copy->devid,

@@ -2,9 +2,25 @@
 """The check of files: every code that it logs, and what it leaves behind, on SQLite and MariaDB."""
 import hashlib
 import os
+import threading
 import unittest
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from cluster import ClusterTest, http, wait_until
+
+
+class NothingHere(BaseHTTPRequestHandler):
+    """Answers 404 to everything."""
+
+    def do_GET(self):
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_PUT = do_DELETE = do_GET
+
+    def log_message(self, *_):
+        pass
 
 
 class Fsck(ClusterTest):
@@ -126,6 +142,33 @@ class Fsck(ClusterTest):
         fid = self.place(b"12345", {1: None}, [1, 3])
         self.assertEqual(self.check(fid, policy_only=1), [])
         self.assertEqual(self.on(fid), [1, 3])
+
+    def test_a_device_without_its_usage_file_is_not_believed(self):
+        """Something that answers 404 to everything in a node's place must not cost a file its rows."""
+        fid = self.place(b"12345", {3: None}, [3])
+        node, db = self.cluster.nodes[1], self.cluster.database
+        self.client.admin("!want 0 monitor")  # which would see it, sooner or later
+        wait_until(lambda: self.client.jobs()["monitor"]["count"] == 0, what="nobody watches the devices")
+        node.stop()
+        liar = HTTPServer((node.address, node.port), NothingHere)
+        threading.Thread(target=liar.serve_forever, daemon=True).start()
+        try:
+            db.execute(f"INSERT INTO file_to_queue (fid, type, nexttry) VALUES ({fid}, 1, 0)")
+            wait_until(lambda: db.rows(f"SELECT failcount FROM file_to_queue WHERE fid={fid}") == [["1"]],
+                       what="the check waits for better times")
+            self.assertEqual(self.on(fid), [3])
+        finally:
+            liar.shutdown()
+            liar.server_close()
+            node.start()
+            self.client.admin("!want 1 monitor")
+        self.cluster.wait_writeable([1, 2, 3, 4])
+
+        def checked():
+            db.execute(f"UPDATE file_to_queue SET nexttry=0 WHERE fid={fid}")
+            return db.rows(f"SELECT fid FROM file_to_queue WHERE fid={fid}") == []
+        wait_until(checked, what="the check is done", pause=0.5)
+        self.assertEqual(self.on(fid), [3])
 
     # ---- digests ----
 
