@@ -36,6 +36,7 @@
     X(MOG_EUNSUPPORTED, "not supported")                                                                               \
     X(MOG_ECANCELED, "canceled")                                                                                       \
     X(MOG_EREFUSED, "refused by the other end")                                                                        \
+    X(MOG_EDEAD, "device is dead")                                                                                     \
     X(MOG_EUSAGE, "usage error")
 
 enum mog_err {

@@ -13,15 +13,29 @@ struct devfid_job {
     uint64_t fid;
     uint32_t devid;
     bool is_removal, did_change;
+    bool must_live; /* no location on a dead device */
     bool recount;
     const struct store_checksum *checksum;
 };
 
+enum mog_err store_devfid_add_alive(struct store *st, uint64_t fid, uint32_t devid)
+{
+    enum mog_err e = STORE_RUN(st, SQL_DEVFID_ADD_ALIVE, sql_int(fid), sql_int(devid), sql_int(devid));
+    if (e != MOG_OK || st->result.affected > 0)
+        return e;
+    /* It was there, or the device is dead. */
+    e = STORE_RUN(st, SQL_DEVFID_DEVICE_DEAD, sql_int(devid));
+    return e == MOG_OK && st->result.n_rows > 0 ? store_fail(st, MOG_EDEAD, "device %u is dead", (unsigned)devid) : e;
+}
+
 static enum mog_err devfid_write(struct store *st, void *arg)
 {
     struct devfid_job *j = arg;
-    enum mog_err e =
-        STORE_RUN(st, j->is_removal ? SQL_DEVFID_REMOVE : SQL_DEVFID_ADD, sql_int(j->fid), sql_int(j->devid));
+    enum mog_err e;
+    if (j->must_live)
+        e = store_devfid_add_alive(st, j->fid, j->devid);
+    else
+        e = STORE_RUN(st, j->is_removal ? SQL_DEVFID_REMOVE : SQL_DEVFID_ADD, sql_int(j->fid), sql_int(j->devid));
     j->did_change = e == MOG_OK && st->result.affected > 0;
     if (e == MOG_OK && j->recount)
         e = store_file_recount(st, j->fid);
@@ -37,7 +51,8 @@ static enum mog_err devfid_change(struct store *st, struct devfid_job *j)
         e = store_fail(st, MOG_ERANGE, "device id %u is out of range", (unsigned)j->devid);
     if (e != MOG_OK)
         return e;
-    return j->recount || j->checksum != NULL ? store_transact(st, devfid_write, j) : devfid_write(st, j);
+    return j->recount || j->must_live || j->checksum != NULL ? store_transact(st, devfid_write, j)
+                                                             : devfid_write(st, j);
 }
 
 enum mog_err store_devfid_add(struct store *st, uint64_t fid, uint32_t devid, bool recount, bool *added)
@@ -51,7 +66,8 @@ enum mog_err store_devfid_add(struct store *st, uint64_t fid, uint32_t devid, bo
 
 enum mog_err store_devfid_add_replica(struct store *st, const struct store_replica *r)
 {
-    struct devfid_job j = {.fid = r->fid, .devid = r->devid, .recount = r->recount, .checksum = r->checksum};
+    struct devfid_job j = {
+        .fid = r->fid, .devid = r->devid, .recount = r->recount, .checksum = r->checksum, .must_live = true};
     return devfid_change(st, &j);
 }
 

@@ -77,6 +77,7 @@ struct store_file_close {
  * `replaced` (may be NULL): the fid of the old file, 0 when there was none.
  * MOG_ENOTFOUND: no tempfile row: another close was faster, or it was swept; nothing changed (read the upload again).
  * MOG_EEXISTS: a file row with this fid exists; nothing changed.
+ * MOG_EDEAD: the device is dead by now, where the only copy would be forgotten again; nothing changed.
  * 6 RT for a new key, 9 for an overwritten one, 1 more with a checksum.
  */
 MOG_MUSTCHECK enum mog_err store_file_close(struct store *st, const struct store_file_close *c, uint64_t *replaced);
@@ -169,7 +170,10 @@ struct store_replica {
     bool recount;
     const struct store_checksum *checksum; /* to be stored too; NULL: none */
 };
-/* A finished copy: location, devcount and checksum in one transaction. 3 to 5 RT. */
+/*
+ * A finished copy: location, devcount and checksum in one transaction. MOG_EDEAD: the device is dead by now, where
+ * the reaper would forget the copy again. 3 to 5 RT.
+ */
 MOG_MUSTCHECK enum mog_err store_devfid_add_replica(struct store *st, const struct store_replica *r);
 
 /* Forget a location; MOG_OK also when it was not there (`removed`, may be NULL, tells). 1 RT, 4 with recount. */

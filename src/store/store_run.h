@@ -148,6 +148,9 @@ void store_checksum_cells(struct store_checksum *c, const struct sql_result *r, 
 void store_fids_cells(struct store_fids *l, const struct sql_result *r);                 /* column 0 of all rows */
 void store_devids_cells(struct store_devids *l, const struct sql_result *r, size_t col); /* ascending, NULLs left out */
 
+/* store_devfid.c: record a location; MOG_EDEAD when its device is dead by now. In a transaction. */
+MOG_MUSTCHECK enum mog_err store_devfid_add_alive(struct store *st, uint64_t fid, uint32_t devid);
+
 /* store_slave.c: run a read on a slave. MOG_ENOTFOUND: there is none (use the master). */
 MOG_MUSTCHECK enum mog_err store_slave_run(struct store *st, enum sql_stmt id, const struct sql_value *args,
                                            size_t n_args);

@@ -227,7 +227,7 @@ static enum mog_err close_upload(struct store *st, void *arg)
     if (e == MOG_OK)
         e = put_file(st, j);
     if (e == MOG_OK)
-        e = STORE_RUN(st, SQL_DEVFID_ADD, sql_int(c->fid), sql_int(c->devid));
+        e = store_devfid_add_alive(st, c->fid, c->devid);
     if (e == MOG_OK && c->checksum != NULL)
         e = store_checksum_set(st, c->fid, c->checksum);
     if (e == MOG_OK)

@@ -218,6 +218,12 @@ static void store_file_row(struct closing *c)
         cmd_err(ctx, "fid_exists");
         return;
     }
+    if (e == MOG_EDEAD) {
+        /* The device was given up after it was offered: what only it has would be forgotten with it. */
+        if (discard(c))
+            cmd_errf(ctx, "invalid_destdev", "File uploaded to dead device %" PRIu32, c->devid);
+        return;
+    }
     if (e != MOG_OK) {
         cmd_err_store(ctx, e);
         return;

@@ -115,6 +115,41 @@ START_TEST(close_of_a_fid_that_is_a_file)
 }
 END_TEST
 
+/* Its only copy would be forgotten by the reaper. */
+START_TEST(nothing_is_put_on_a_dead_device)
+{
+    struct store *st = fx.st;
+    uint32_t host;
+    const struct store_host_edit edit = {.set = STORE_HOST_STATUS | STORE_HOST_IP | STORE_HOST_PORT,
+                                         .status = "alive",
+                                         .hostip = "127.0.0.1",
+                                         .http_port = 7500};
+    uint64_t fid, replaced;
+    const struct store_file_open o = {.dmid = 1, .key = span_of("k")};
+    OK(st, store_host_create(st, span_of("h"), &edit, &host));
+    OK(st, store_device_create(st, 1, host, "alive"));
+    OK(st, store_device_create(st, 2, host, "dead"));
+    OK(st, store_file_open(st, &o, &fid));
+    struct store_file_close c = {.fid = fid, .devid = 2, .dmid = 1, .key = span_of("k"), .length = 1};
+    FAILS(st, MOG_EDEAD, store_file_close(st, &c, &replaced));
+    struct store_upload u;
+    OK(st, store_upload_read(st, fid, 2, 1, span_of("k"), &u));
+    ck_assert(u.is_open && !u.has_old);
+    store_upload_free(&u);
+    c.devid = 1;
+    OK(st, store_file_close(st, &c, &replaced));
+    const struct store_replica r = {.fid = fid, .devid = 2, .recount = true};
+    FAILS(st, MOG_EDEAD, store_devfid_add_replica(st, &r));
+    const struct store_replica again = {.fid = fid, .devid = 1, .recount = true};
+    OK(st, store_devfid_add_replica(st, &again));
+    struct store_found f;
+    OK(st, store_file_get(st, fid, STORE_READ_DEVIDS, &f));
+    ck_assert_uint_eq(f.file.devcount, 1);
+    ck_assert_uint_eq(f.devids.n, 1);
+    store_found_free(&f);
+}
+END_TEST
+
 START_TEST(discard_leaves_it_to_the_delete_worker)
 {
     struct store *st = fx.st;
@@ -568,9 +603,9 @@ END_TEST
 
 int main(void)
 {
-    return FIXTURE_RUN("store_file", upload_becomes_file, overwrite_queues_the_old_file, close_of_a_fid_that_is_a_file,
-                       discard_leaves_it_to_the_delete_worker, explicit_fids, counter_that_went_back,
-                       fixture_env("MOG_TEST_TEXT_NAMES") != NULL ? names_are_text : names_are_bytes, listing_pages,
-                       changing_files, locations, device_walks, sweep_of_old_uploads, debug_shows_everything,
-                       round_trips);
+    return FIXTURE_RUN(
+        "store_file", upload_becomes_file, overwrite_queues_the_old_file, close_of_a_fid_that_is_a_file,
+        nothing_is_put_on_a_dead_device, discard_leaves_it_to_the_delete_worker, explicit_fids, counter_that_went_back,
+        fixture_env("MOG_TEST_TEXT_NAMES") != NULL ? names_are_text : names_are_bytes, listing_pages, changing_files,
+        locations, device_walks, sweep_of_old_uploads, debug_shows_everything, round_trips);
 }

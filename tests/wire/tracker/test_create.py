@@ -183,6 +183,20 @@ class Create(ClusterTest):
                        f"File uploaded to invalid dest {other}. Valid devices were: {got['devid']}")
         self.assertERR(self.close(got), *NO_TEMP_FILE)
 
+    def test_a_device_that_died_meanwhile(self):
+        """What only a dead device has would be forgotten with it."""
+        got = self.opened(data=b"x" * 5)
+        # As another tracker does it: this one sees it a little later.
+        execute = self.cluster.database.execute
+        execute(f"UPDATE device SET status = 'dead' WHERE devid = {got['devid']}")
+        try:
+            self.assertERR(self.close(got, size=5), "invalid_destdev", f"File uploaded to dead device {got['devid']}")
+            self.assertERR(self.close(got, size=5), *NO_TEMP_FILE)
+        finally:
+            execute(f"UPDATE device SET status = 'alive' WHERE devid = {got['devid']}")
+            self.client.request("clear_cache")
+        self.cluster.wait_writeable([int(got["devid"])])
+
     def test_a_close_without_key_throws_the_upload_away(self):
         got = self.opened(data=b"x" * 5)
         self.assertOK(self.close(got, "", size=5))
