@@ -3,7 +3,7 @@
 #ifndef MOG_MOGSTORED_SETTINGS_H
 #define MOG_MOGSTORED_SETTINGS_H
 
-#include "mogstored/netlist.h"
+#include "common/netlist.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

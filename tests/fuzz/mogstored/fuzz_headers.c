@@ -4,7 +4,7 @@
 #include "mogstored/iostat.h"
 #include "mogstored/md5field.h"
 #include "mogstored/mount.h"
-#include "mogstored/netlist.h"
+#include "common/netlist.h"
 #include "common/range.h"
 #include "mogstored/upload.h"
 

@@ -2,7 +2,7 @@
 /* Range, Content-Range, dates, Content-MD5, and lists of networks. */
 #include "common/httpdate.h"
 #include "mogstored/md5field.h"
-#include "mogstored/netlist.h"
+#include "common/netlist.h"
 #include "common/range.h"
 
 #include <arpa/inet.h>

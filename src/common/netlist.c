@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A list of networks ("10.0.0.0/8, 192.168.7.4, fd00::/8") and the question whether an address is in one. */
-#include "mogstored/netlist.h"
+#include "common/netlist.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

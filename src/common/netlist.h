@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A list of networks ("10.0.0.0/8, 192.168.7.4, fd00::/8") and the question whether an address is in one. */
-#ifndef MOG_MOGSTORED_NETLIST_H
-#define MOG_MOGSTORED_NETLIST_H
+#ifndef MOG_COMMON_NETLIST_H
+#define MOG_COMMON_NETLIST_H
 
 #include "common/err.h"
 #include "common/span.h"
