@@ -142,7 +142,7 @@ const char *const sql_text_sqlite[SQL_STMTS] = {
     [SQL_DEVFID_ADD_MANY] = "INSERT INTO file_on (fid, devid) VALUES {(?, ?)} ON CONFLICT DO NOTHING",
     [SQL_DEVFID_ADD_ALIVE] = "INSERT INTO file_on (fid, devid) SELECT ?, ? WHERE NOT EXISTS "
                              "(SELECT 1 FROM device WHERE devid = ? AND status = 'dead') ON CONFLICT DO NOTHING",
-    [SQL_DEVFID_DEVICE_DEAD] = "SELECT 1 FROM device WHERE devid = ? AND status = 'dead'",
+    [SQL_DEVFID_DEVICE_STATUS] = "SELECT status FROM device WHERE devid = ?",
     [SQL_DEVFID_REMOVE] = "DELETE FROM file_on WHERE fid = ? AND devid = ?",
     [SQL_DEVFID_REMOVE_MANY] = "DELETE FROM file_on WHERE fid = ? AND devid IN ({?})",
     [SQL_DEVFID_REAP] = "DELETE FROM file_on WHERE devid = ? AND fid IN ({?})",

@@ -3,6 +3,7 @@
 #include "store/store_file.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "store/store_run.h"
@@ -18,14 +19,30 @@ struct devfid_job {
     const struct store_checksum *checksum;
 };
 
+enum device_life { DEVICE_UNKNOWN, DEVICE_DEAD, DEVICE_NOT_DEAD };
+
+/* As the database has it now: what a tracker remembers may be some seconds old. */
+static enum mog_err device_life(struct store *st, uint32_t devid, enum device_life *life)
+{
+    char status[16];
+    enum mog_err e = STORE_RUN(st, SQL_DEVFID_DEVICE_STATUS, sql_int(devid));
+    *life = DEVICE_UNKNOWN;
+    if (e != MOG_OK || st->result.n_rows == 0)
+        return e;
+    store_word_cell(status, sizeof status, &st->result, 0, 0);
+    *life = strcmp(status, "dead") == 0 ? DEVICE_DEAD : DEVICE_NOT_DEAD;
+    return MOG_OK;
+}
+
 enum mog_err store_devfid_add_alive(struct store *st, uint64_t fid, uint32_t devid)
 {
     enum mog_err e = STORE_RUN(st, SQL_DEVFID_ADD_ALIVE, sql_int(fid), sql_int(devid), sql_int(devid));
     if (e != MOG_OK || st->result.affected > 0)
         return e;
     /* It was there, or the device is dead. */
-    e = STORE_RUN(st, SQL_DEVFID_DEVICE_DEAD, sql_int(devid));
-    return e == MOG_OK && st->result.n_rows > 0 ? store_fail(st, MOG_EDEAD, "device %u is dead", (unsigned)devid) : e;
+    enum device_life life;
+    e = device_life(st, devid, &life);
+    return e == MOG_OK && life == DEVICE_DEAD ? store_fail(st, MOG_EDEAD, "device %u is dead", (unsigned)devid) : e;
 }
 
 static enum mog_err devfid_write(struct store *st, void *arg)
@@ -165,6 +182,12 @@ struct reap_job {
 static enum mog_err reap_chunk(struct store *st, void *arg)
 {
     const struct reap_job *j = arg;
+    enum device_life life;
+    enum mog_err e = device_life(st, j->devid, &life);
+    if (e == MOG_OK && life == DEVICE_NOT_DEAD)
+        e = store_fail(st, MOG_EINVAL, "device %u is not dead any more", (unsigned)j->devid);
+    if (e != MOG_OK)
+        return e;
     struct sql_value rows[REAP_CHUNK * 2], devid = sql_int(j->devid);
     for (size_t i = 0; i < j->n; i++) {
         rows[2 * i] = sql_int(j->fids[i]);
@@ -172,7 +195,7 @@ static enum mog_err reap_chunk(struct store *st, void *arg)
     }
     struct store_bulk queue = {.id = SQL_REPLICATE_ADD_MANY, .rows = rows, .width = 2, .n = j->n};
     struct store_bulk forget = {.id = SQL_DEVFID_REAP, .head = &devid, .n_head = 1};
-    enum mog_err e = store_run_bulk(st, &queue, NULL);
+    e = store_run_bulk(st, &queue, NULL);
     return e == MOG_OK ? store_run_fids(st, &forget, j->fids, j->n, NULL) : e;
 }
 

@@ -197,7 +197,7 @@ MOG_MUSTCHECK enum mog_err store_devfid_chunk(struct store *st, uint32_t devid, 
                                               unsigned limit, struct store_fids *out);
 /*
  * For the reaper: queue the fids for replication in `delay_s` and then forget their copies on the device, in one
- * transaction per 100 fids. 4 RT each.
+ * transaction per 100 fids. MOG_EINVAL: the device is not dead any more; nothing of this block was changed. 5 RT each.
  */
 MOG_MUSTCHECK enum mog_err store_devfid_reap(struct store *st, uint32_t devid, const uint64_t *fids, size_t n,
                                              int64_t delay_s);

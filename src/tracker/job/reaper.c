@@ -105,7 +105,9 @@ static void reap(struct job_worker *w, uint32_t devid)
             size_t n = fids.n - at < REAP_PART ? fids.n - at : REAP_PART;
             e = store_devfid_reap(w->st, devid, fids.rows + at, n, 1 + (int64_t)(BUSY_DELAY_S * at / fids.n));
         }
-        if (e != MOG_OK) {
+        if (e == MOG_EINVAL) {
+            log_info("dev%" PRIu32 " is no longer dead, its files stay", devid);
+        } else if (e != MOG_OK) {
             log_warn("reaping of dev%" PRIu32 " was stopped by the database, trying again: %s", devid,
                      store_failure(w->st)->text);
         } else {

@@ -147,6 +147,13 @@ START_TEST(nothing_is_put_on_a_dead_device)
     ck_assert_uint_eq(f.file.devcount, 1);
     ck_assert_uint_eq(f.devids.n, 1);
     store_found_free(&f);
+    /* Nor is what is on a living one forgotten, by a reaper that has not seen it come back. */
+    FAILS(st, MOG_EINVAL, store_devfid_reap(st, 1, &fid, 1, 1));
+    OK(st, store_file_get(st, fid, STORE_READ_DEVIDS, &f));
+    ck_assert_uint_eq(f.devids.n, 1);
+    store_found_free(&f);
+    OK(st, store_device_set_status(st, 1, "dead"));
+    OK(st, store_devfid_reap(st, 1, &fid, 1, 1));
 }
 END_TEST
 
