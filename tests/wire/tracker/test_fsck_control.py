@@ -39,7 +39,8 @@ class Fsck(ClusterTest):
         wait_until(lambda: len(self.client.paths(name, "k")) == 2, what="two copies")
         self.client.request("fsck_reset")
         self.assertOK(self.client.call("fsck_start"))
-        got = wait_until(lambda: (s := self.status())["running"] == "0" and s, what="fsck is through")
+        got = wait_until(lambda: (s := self.status())["running"] == "0" and s["stop_time"] != "0" and s,
+                         what="fsck is through")
         self.assertEqual((got["max_fid_checked"], got["end_fid"]), (fid, fid))
         self.assertGreaterEqual(int(got["stop_time"]), int(got["start_time"]))
         self.assertGreater(int(got["start_time"]), 0)
