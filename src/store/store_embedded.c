@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "store/store_backup.h"
 #include "store/store_run.h"
 
 static enum mog_err make_schema(struct store *st, void *arg)
@@ -37,22 +38,6 @@ static enum mog_err fill(const char *path, struct mog_fail *f)
     return e;
 }
 
-static enum mog_err sync_folder(const char *path, struct mog_fail *f)
-{
-    char *folder = mem_strdup(path), *slash = NULL;
-    for (char *p = folder; *p != '\0'; p++)
-        if (*p == '/')
-            slash = p;
-    if (slash != NULL)
-        slash[slash == folder ? 1 : 0] = '\0';
-    int fd = open(slash == NULL ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    enum mog_err e = fd >= 0 && fsync(fd) == 0 ? MOG_OK : fail_sys(f, MOG_EIO, errno, "%s", folder);
-    if (fd >= 0)
-        close(fd);
-    free(folder);
-    return e;
-}
-
 enum mog_err store_embedded_create(const char *path, struct mog_fail *f)
 {
     if (access(path, F_OK) == 0)
@@ -71,7 +56,7 @@ enum mog_err store_embedded_create(const char *path, struct mog_fail *f)
     if (e == MOG_OK && rename(fresh, path) != 0)
         e = fail_sys(f, MOG_EIO, errno, "%s", path);
     if (e == MOG_OK)
-        e = sync_folder(path, f);
+        e = store_sync_folder(path, f);
     else
         (void)unlink(fresh);
 out:

@@ -32,6 +32,13 @@ struct store_schema_job {
 MOG_MUSTCHECK enum mog_err store_schema_upgrade(struct store *st, const struct store_schema_job *job);
 
 /*
+ * Tell `note`, in a sentence each, what differs from a database that store_schema_upgrade() makes from nothing though
+ * the schema is complete, and what that means: names that are text, numbers that are narrow, tables without
+ * transactions.
+ */
+MOG_MUSTCHECK enum mog_err store_schema_report(struct store *st, void (*note)(void *arg, const char *text), void *arg);
+
+/*
  * Create the embedded SQLite database `path` with its schema, mode 0640, complete or not at all. MOG_EEXISTS: the file
  * is there (and is left alone).
  */

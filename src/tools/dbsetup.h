@@ -10,7 +10,7 @@
 
 struct dbsetup {
     bool verbose, yes, noschemabump, help, dry_run, check, row_locks;
-    char *dbhost, *dbport, *dbname, *dbrootuser, *dbrootpassword, *dbuser, *dbpassword, *type, *plugins;
+    char *dbhost, *dbport, *dbname, *dbrootuser, *dbrootpassword, *dbuser, *dbpassword, *type, *plugins, *backup;
     enum store_backend backend; /* by `type` */
 };
 

@@ -25,7 +25,7 @@ static const struct opt_row rows[] = {
     FLAG("row-locks", row_locks), STRING(dbhost, false),     STRING(dbport, false),
     STRING(dbname, false),        STRING(dbrootuser, false), STRING(dbrootpassword, true),
     STRING(dbuser, false),        STRING(dbpassword, true),  STRING(type, false),
-    STRING(plugins, false),
+    STRING(plugins, false),       STRING(backup, false),
 };
 
 static const struct opt_spec spec = {
@@ -46,6 +46,7 @@ void dbsetup_options_usage(void)
         {"--yes", "off", "answer every question with yes"},
         {"--check", "off", "only say whether the schema is complete; exit status 1 if not"},
         {"--dry-run", "off", "only show the statements that would run"},
+        {"--backup=", "", "SQLite: copy the database, which may be in use, to this new file"},
         {"--row-locks", "off", "MySQL: also make the table for db_row_locks (Galera, group replication)"},
     };
     fputs("Usage: mogdbsetup [opts]\n\nOptions:\n\n       Option         Default           Description\n"

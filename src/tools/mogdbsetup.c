@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* mogdbsetup: creates the database of a cluster, or brings an older one up to date. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "store/store_backup.h"
 #include "store/store_schema.h"
 #include "tools/dbsetup.h"
 
@@ -24,6 +26,14 @@ static void note(void *arg, bool is_warning, const char *text)
         dbsetup_ask_status(t->d, "%s", text);
 }
 
+static void note_difference(void *arg, const char *text)
+{
+    size_t *n = arg;
+    if ((*n)++ == 0)
+        puts("Unlike a new database:");
+    printf("* %s\n", text);
+}
+
 /* --check and --dry-run: look, say, change nothing. */
 static enum mog_err inspect(const struct dbsetup *d, struct store *st)
 {
@@ -39,6 +49,9 @@ static enum mog_err inspect(const struct dbsetup *d, struct store *st)
         return e;
     }
     bool is_complete = t.n == 0 && version == STORE_SCHEMA_VERSION;
+    size_t n_differences = 0;
+    if (d->check && store_schema_report(st, note_difference, &n_differences) != MOG_OK)
+        dbsetup_ask_complain("%s", store_failure(st)->text);
     printf("Schema version %u of %d: %zu statements to run.\n", (unsigned)version, (int)STORE_SCHEMA_VERSION, t.n);
     return is_complete || !d->check ? MOG_OK : MOG_ESCHEMA;
 }
@@ -129,12 +142,33 @@ static enum mog_err look(const struct dbsetup *d)
     return e;
 }
 
+/* --backup: a copy of a database that is in use. Servers have their own tools, which know more. */
+static enum mog_err backup(const struct dbsetup *d)
+{
+    static const char *const instead[] = {
+        [STORE_MYSQL] = "mariadb-dump --single-transaction, mysqldump --single-transaction or mariadb-backup",
+        [STORE_PGSQL] = "pg_dump or pg_basebackup"};
+    struct mog_fail f = {0};
+    uint64_t bytes;
+    if (d->backend != STORE_SQLITE) {
+        dbsetup_ask_complain("--backup copies SQLite databases (--type=SQLite). For a server, use %s.",
+                             instead[d->backend]);
+        return MOG_EUNSUPPORTED;
+    }
+    enum mog_err e = store_backup_sqlite(d->dbname, d->backup, &bytes, &f);
+    if (e != MOG_OK)
+        dbsetup_ask_complain("No backup of %s was made: %s", d->dbname, f.text);
+    else
+        printf("%s is a copy of %s, %" PRIu64 " bytes.\n", d->backup, d->dbname, bytes);
+    return e;
+}
+
 int main(int argc, char **argv)
 {
     struct dbsetup d;
     enum mog_err e = dbsetup_options_parse(&d, argc, argv);
     if (e == MOG_OK)
-        e = d.check || d.dry_run ? look(&d) : set_up(&d);
+        e = d.backup != NULL ? backup(&d) : d.check || d.dry_run ? look(&d) : set_up(&d);
     dbsetup_options_fini(&d);
     return e == MOG_OK ? 0 : 1;
 }

@@ -5,11 +5,14 @@ import re
 import shutil
 import sqlite3
 import tempfile
+import threading
 import unittest
 
 import mariadb
 import postgres
+from cluster import Cluster
 from daemon import run
+from waiting import wait_until
 
 TABLES = {"domain", "class", "file", "tempfile", "file_to_delete", "unreachable_fids", "file_on", "file_on_corrupt",
           "host", "device", "server_settings", "file_to_replicate", "file_to_delete_later", "fsck_log",
@@ -130,6 +133,59 @@ class Sqlite(Scratch):
         self.query("SELECT replpolicy, hashtype FROM class")
         kinds = self.query("SELECT type FROM pragma_table_info('file') WHERE name = 'dkey'")
         self.assertEqual(kinds, [("VARCHAR(255)",)])
+
+
+class Backup(Scratch):
+    def test_of_a_running_tracker(self):
+        """A copy that is taken beside uploads holds all that was acknowledged before, and whole transactions alone."""
+        with Cluster(nodes=1) as cluster, cluster.client() as c:
+            c.request("create_domain", domain="d")
+            c.request("create_class", domain="d", mindevcount=1, **{"class": "one"})
+            stop, count = threading.Event(), [0]
+
+            def upload():
+                with cluster.client() as own:
+                    while not stop.is_set():
+                        own.upload("d", f"k{count[0]}", b"x", "one")
+                        count[0] += 1
+            thread = threading.Thread(target=upload)
+            thread.start()
+            try:
+                for i in range(3):
+                    seen = count[0]
+                    wait_until(lambda n=seen: count[0] > n + 5, what="uploads go on")
+                    seen, self.path = count[0], os.path.join(self.folder, f"copy{i}.db")
+                    done = run("mogdbsetup", "--type=SQLite", f"--dbname={cluster.database.path}",
+                               f"--backup={self.path}")
+                    self.assertEqual(done.stdout.decode(), f"{self.path} is a copy of {cluster.database.path}, "
+                                                           f"{os.path.getsize(self.path)} bytes.\n")
+                    self.assertEqual(self.query("PRAGMA integrity_check"), [("ok",)])
+                    files = {key for key, in self.query("SELECT dkey FROM file")}
+                    self.assertLessEqual({f"k{n}" for n in range(seen)}, files)
+                    self.assertEqual(self.query("SELECT COUNT(*) FROM file f WHERE NOT EXISTS (SELECT 1 FROM file_on o "
+                                                "WHERE o.fid = f.fid)"), [(0,)])
+            finally:
+                stop.set()
+                thread.join()
+        self.assertEqual(oct(os.stat(self.path).st_mode & 0o777), oct(0o640))
+        self.assertEqual(sorted(name for name in os.listdir(self.folder) if ".new" in name), [])
+        self.assertEqual(self.setup("--check").stdout, b"Schema version 17 of 17: 0 statements to run.\n")
+
+    def test_what_is_refused(self):
+        copy = os.path.join(self.folder, "copy.db")
+        self.assertIn(b"No such file", self.setup(f"--backup={copy}", check=1).stderr)
+        with open(self.path, "wb") as f:
+            f.write(b"this is no database" * 100)
+        self.assertRegex(self.setup(f"--backup={copy}", check=1).stderr, b"^No backup of .* was made: .*not a database")
+        self.assertEqual(os.listdir(self.folder), ["mog.db"])
+        os.unlink(self.path)
+        self.setup("--yes")
+        self.assertEqual(self.setup(f"--backup={self.path}", check=1).stderr.decode(),
+                         f"No backup of {self.path} was made: {self.path} exists, and is left alone\n")
+        self.setup(f"--backup={self.folder}/absent/copy.db", check=1)
+        for kind, word in ("MySQL", b"mariadb-dump"), ("Postgres", b"pg_dump"):
+            self.assertIn(word, run("mogdbsetup", f"--type={kind}", f"--backup={copy}", check=1).stderr)
+        self.assertFalse(os.path.exists(copy))
 
 
 class OnServer:
@@ -254,7 +310,15 @@ class Mariadb(OnServer, unittest.TestCase):
         self.assertEqual(self.server.rows("mog_old", "SELECT status, mb_total, weight FROM device"),
                          [["down", "100", "100"]])
         self.assertEqual(self.server.rows("mog_old", "SELECT value FROM server_settings"), [["17"]])
-        self.setup("mog_old", "--check")
+        report = self.setup("mog_old", "--check").stdout.decode()
+        self.assertIn("Unlike a new database:\n* file.dkey is varchar(255) (latin1_swedish_ci): keys that differ only in "
+                      "upper and lower case, in accents or in blanks at the end are the same", report)
+        self.assertRegex(report, r"\* file.fid is int\(10\) unsigned, not bigint: ")
+        self.assertRegex(report, r"\* file.length is int\(10\) unsigned, not bigint: files of 4 GiB and more cannot")
+        self.assertIn("* table file is MyISAM, not InnoDB: ", report)
+        self.server.rows("mog_old", "ALTER TABLE file MODIFY dkey VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+        self.assertIn("* file.dkey is varchar(255) (utf8mb4_bin): keys are text of that character set",
+                      self.setup("mog_old", "--check").stdout.decode())
 
 
 class Postgres(OnServer, unittest.TestCase):
