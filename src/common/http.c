@@ -392,6 +392,8 @@ enum mog_err http_open(struct http_client *c, const struct http_request *r, stru
     enum mog_err e = drive(c, true, f);
     note_reuse(c);
     *a = c->kept;
+    if (e != MOG_OK && c->head_done && c->stream.len != 0)
+        return MOG_OK; /* it broke so early that the first bytes came with it: http_read() tells after these */
     if (e != MOG_OK)
         http_close(c);
     return e;
@@ -404,8 +406,8 @@ enum mog_err http_read(struct http_client *c, char *out, size_t cap, size_t *n, 
         return fail_set(f, MOG_EINVAL, "no stream is open");
     if (c->stream.len == 0) {
         enum mog_err e = drive(c, false, f);
-        if (e != MOG_OK)
-            return e;
+        if (e != MOG_OK && c->stream.len == 0)
+            return e; /* else what came before it broke first, and the failure with the next call */
     }
     *n = c->stream.len < cap ? c->stream.len : cap;
     if (*n == 0)

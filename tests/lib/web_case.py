@@ -89,3 +89,30 @@ class WebTest(ClusterTest):
         reply = self.fetch("/metrics")
         self.assertEqual(reply.status, 200)
         return parse_metrics(reply.text)
+
+
+class GatewayTest(WebTest):
+    nodes = 2
+    gateway = "redirect"
+    served = "files, with space"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.options = {**cls.options, "http_gateway": cls.gateway, "http_gateway_domains": cls.served}
+        super().setUpClass()
+        with cls.cluster.client() as client:
+            for domain in ("files", "with space", "secret"):
+                client.request("create_domain", domain=domain)
+                client.request("create_class", domain=domain, mindevcount=2, **{"class": "two"})
+
+    def put(self, key, data, domain="files", copies=2):
+        """Store a file, and wait until it has its copies."""
+        opened = self.client.upload(domain, key, data, class_="two" if copies == 2 else None)
+        fid = opened["fid"]
+        if copies == 2:
+            wait_until(lambda: self.cluster.database.rows(f"SELECT devcount FROM file WHERE fid={fid}") == [["2"]],
+                       what=f"{key!r} has two copies")
+        return int(fid)
+
+    def get(self, key, domain="files", **more):
+        return self.fetch(f"/{quote(domain)}/{quote(key)}", **more)

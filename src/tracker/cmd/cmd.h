@@ -91,6 +91,26 @@ void cmd_ctx_free(struct cmd_ctx *ctx);
  */
 const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, uint32_t peer_ip, struct buf *out);
 
+/* ---- for those that are no command but need what commands have ---- */
+
+/* Empty `ctx` and borrow what a command finds in it; false: there is no snapshot yet. cmd_end() follows either way. */
+bool cmd_begin(struct cmd_ctx *ctx, uint32_t peer_ip);
+void cmd_end(struct cmd_ctx *ctx);
+
+/* Where a file is: the URLs of its copies, best first, those on devices that are not readable now left out. */
+struct cmd_copies {
+    uint64_t fid, length;
+    char (*urls)[CLUSTER_URL_MAX]; /* owned */
+    size_t n;
+};
+void cmd_copies_fini(struct cmd_copies *c);
+/*
+ * Zero `out` before. MOG_ENOTFOUND: no such domain or key. At most `max` copies; 0 copies is MOG_OK; when none can be
+ * read, one that usually could. 1 RT. Query threads, between cmd_begin() and cmd_end().
+ */
+MOG_MUSTCHECK enum mog_err cmd_copies_find(struct cmd_ctx *ctx, struct span domain, struct span key, size_t max,
+                                           struct cmd_copies *out);
+
 /* ---- for handlers ---- */
 
 /* The text of a code; the code itself when there is none. */

@@ -106,6 +106,8 @@ static void walk_copies(struct walk *w)
 {
     struct choose_item *items = mem_calloc(w->file->n, sizeof(*items));
     size_t n = 0;
+    w->urls = mem_calloc(w->file->n + 1, sizeof(*w->urls));
+    w->drains = mem_calloc(w->file->n + 1, sizeof(*w->drains));
     for (size_t i = 0; i < w->file->n; i++) {
         const struct cluster_device *d = cluster_device_by_id(w->ctx->cluster, w->file->devids[i]);
         if (d != NULL && d->host != NULL)
@@ -120,6 +122,7 @@ static void walk_copies(struct walk *w)
         memcpy(w->urls[w->n++], w->drains[i], CLUSTER_URL_MAX);
     if (w->n == 0 && w->backup[0] != '\0')
         memcpy(w->urls[w->n++], w->backup, CLUSTER_URL_MAX);
+    free(w->drains);
 }
 
 void cmd_get_paths(struct cmd_ctx *ctx)
@@ -136,13 +139,36 @@ void cmd_get_paths(struct cmd_ctx *ctx)
                                                    : (size_t)count,
                      .verify = !noverify,
                      .verify_by = deadline_in(node_shared_config(ctx->shared->nodes).node_timeout_ms)};
-    w.urls = mem_calloc(file.n + 1, sizeof(*w.urls));
-    w.drains = mem_calloc(file.n + 1, sizeof(*w.drains));
     walk_copies(&w);
     kv_add_u64(&ctx->reply, "paths", w.n);
     for (size_t i = 0; i < w.n; i++)
         cmd_addf(ctx, span_of(w.urls[i]), "path%zu", i + 1);
     free(w.urls);
-    free(w.drains);
     free(file.devids);
+}
+
+void cmd_copies_fini(struct cmd_copies *c)
+{
+    free(c->urls);
+    *c = (struct cmd_copies){0};
+}
+
+enum mog_err cmd_copies_find(struct cmd_ctx *ctx, struct span domain, struct span key, size_t max,
+                             struct cmd_copies *out)
+{
+    struct store_found found;
+    memset(&found, 0, sizeof(found));
+    ctx->domain = cluster_domain_by_name(ctx->cluster, domain);
+    if (ctx->domain == NULL || key.len == 0)
+        return MOG_ENOTFOUND;
+    enum mog_err e = store_file_find(ctx->st, ctx->domain->dmid, key, STORE_READ_SLAVE | STORE_READ_DEVIDS, &found);
+    if (e == MOG_OK) {
+        struct located file = {
+            .fid = found.file.fid, .length = found.file.length, .devids = found.devids.rows, .n = found.devids.n};
+        struct walk w = {.ctx = ctx, .file = &file, .want = max};
+        walk_copies(&w);
+        *out = (struct cmd_copies){.fid = file.fid, .length = file.length, .urls = w.urls, .n = w.n};
+    }
+    store_found_free(&found);
+    return e;
 }

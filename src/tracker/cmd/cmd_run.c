@@ -274,6 +274,26 @@ static void count(struct cmd_ctx *ctx, const struct cmd_row *row, int64_t starte
         metric_add(&m->errors[i], 1);
 }
 
+bool cmd_begin(struct cmd_ctx *ctx, uint32_t peer_ip)
+{
+    reset(ctx);
+    ctx->peer_ip = peer_ip;
+    ctx->wants_alt = false;
+    ctx->cluster = cluster_box_borrow(ctx->shared->box);
+    if (ctx->cluster == NULL)
+        return false;
+    fid_cache_configure(ctx->cache, ctx->cluster);
+    (void)!store_validate(ctx->st);
+    return true;
+}
+
+void cmd_end(struct cmd_ctx *ctx)
+{
+    cluster_box_release(ctx->shared->box, ctx->cluster);
+    ctx->cluster = NULL;
+    ctx->domain = NULL;
+}
+
 const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, uint32_t peer_ip, struct buf *out)
 {
     char word[MAX_WORD];

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "tracker/web/web_log.h"
+#include "tracker/web/web_relay.h"
 #include "tracker/web/web_sampler.h"
 
 #include <netinet/in.h>
@@ -54,13 +55,15 @@ static void worker_free(void *worker)
 
 static void work(void *worker, void *item)
 {
-    web_request_work(item, worker);
+    struct web_task *t = item;
+    t->run(t, worker);
 }
 
 static void drop(void *arg, void *item)
 {
     (void)arg;
-    web_request_drop(item);
+    struct web_task *t = item;
+    t->drop(t);
 }
 
 /* ---- the library's server ---- */
@@ -138,6 +141,8 @@ enum mog_err web_start(const struct web_parts *parts, const struct web_config *c
     pool_resize(w->pool, w->config.threads);
     w->log = web_log_new();
     w->sampler = web_sampler_start(&w->parts);
+    if (w->config.gateway == WEB_GATEWAY_PROXY)
+        w->relay = web_relay_start(w);
     enum mog_err e = serve(w, f);
     if (e != MOG_OK) {
         w->fd = -1; /* stays the caller's */
@@ -181,9 +186,11 @@ void web_stop(struct web *w)
     if (w == NULL)
         return;
     atomic_store(&w->is_stopping, true);
+    web_relay_stop(w->relay);
     web_sampler_stop(w->sampler);
     /* The library waits for all suspended connections: the pool lets the last of them go. */
     pool_stop(w->pool);
+    web_relay_free(w->relay);
     if (w->daemon != NULL) {
         web_stop_listening(w);
         MHD_stop_daemon(w->daemon);

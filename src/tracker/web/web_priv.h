@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 struct web_request;
+struct web_relay;
 struct web_sampler;
 struct web_log;
 
@@ -44,10 +45,17 @@ struct web {
     struct web_sampler *sampler;
     struct web_log *log;
     atomic_bool is_stopping;
+    struct web_relay *relay; /* NULL: there is no proxying */
 
     metric_counter requests[WEB_HANDLERS_N][WEB_STATUSES];
     struct metric_histogram seconds[WEB_HANDLERS_N];
     metric_counter sent_bytes; /* of files */
+};
+
+/* An item of the pool: done by one of its threads, or dropped when it stops or is full. */
+struct web_task {
+    void (*run)(struct web_task *t, struct cmd_ctx *ctx);
+    void (*drop)(struct web_task *t);
 };
 
 typedef void web_begin_fn(struct web_request *r);
@@ -55,15 +63,18 @@ typedef void web_work_fn(struct web_request *r, struct cmd_ctx *ctx);
 
 /* One request. It belongs to the library's thread, or, while the connection is suspended, to the pool's. */
 struct web_request {
+    struct web_task task;
     struct web *web;
     struct MHD_Connection *connection;
     struct http_conn *conn;
     int64_t started_mono_us;
     enum web_handler handler;
     bool has_begun, is_head;
-    bool closes;       /* the connection ends with the answer */
-    web_work_fn *work; /* what the pool is to do; NULL: nothing (any more) */
-    int status;        /* 0: no answer yet */
+    bool closes;                        /* the connection ends with the answer */
+    bool is_relayed, is_relay_complete; /* the answer goes past the library; all of it went */
+    bool was_deferred;                  /* the call after the suspension is still to come */
+    web_work_fn *work;                  /* what the pool is to do */
+    int status;                         /* 0: no answer yet */
     struct MHD_Response *response;
     struct span path, query; /* of the target: before and after its first '?' */
     void *own;               /* of the handler */
@@ -84,11 +95,13 @@ void web_request_completed(void *web, struct MHD_Connection *connection, void **
 /* NULL when absent. */
 const char *web_request_header(const struct web_request *r, const char *name);
 
+/* `work` has handed the request to the relay, which sends an answer of this status. The pool's thread. */
+void web_request_leave(struct web_request *r, int status);
+/* It is sent, or was broken off. The relay. */
+void web_request_relayed(struct web_request *r, bool complete);
+
 /* Have `work` done by the pool; it must set an answer. The library's thread. */
 void web_request_defer(struct web_request *r, web_work_fn *work);
-/* For the pool: do it, or say that it cannot be done any more, and let the library's thread go on. */
-void web_request_work(struct web_request *r, struct cmd_ctx *ctx);
-void web_request_drop(struct web_request *r);
 
 /* Set the answer; the first one counts. */
 void web_answer(struct web_request *r, int status, struct MHD_Response *response /* takes */);

@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "tracker/web/web_gateway.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -173,28 +174,45 @@ static void begin(struct web_request *r, const char *method, const char *version
     if (is_route)
         routes[i].begin(r);
     else
-        web_answer_text(r, 404, "nothing here");
+        web_gateway_begin(r);
 }
 
 /* ---- steps ---- */
 
-void web_request_defer(struct web_request *r, web_work_fn *work)
+static void run(struct web_task *t, struct cmd_ctx *ctx)
 {
-    r->work = work;
-    MHD_suspend_connection(r->connection);
-    if (!pool_submit(r->web->pool, r))
-        web_request_drop(r);
+    struct web_request *r = (struct web_request *)t;
+    r->work(r, ctx);
+    if (!r->is_relayed)
+        MHD_resume_connection(r->connection);
 }
 
-void web_request_work(struct web_request *r, struct cmd_ctx *ctx)
+static void drop(struct web_task *t)
 {
-    r->work(r, ctx);
+    struct web_request *r = (struct web_request *)t;
+    web_answer_text(r, 503, "too much to do");
     MHD_resume_connection(r->connection);
 }
 
-void web_request_drop(struct web_request *r)
+void web_request_defer(struct web_request *r, web_work_fn *work)
 {
-    web_answer_text(r, 503, "too much to do");
+    r->task = (struct web_task){run, drop};
+    r->work = work;
+    r->was_deferred = true;
+    MHD_suspend_connection(r->connection);
+    if (!pool_submit(r->web->pool, r))
+        drop(&r->task);
+}
+
+void web_request_leave(struct web_request *r, int status)
+{
+    r->is_relayed = true;
+    r->status = status;
+}
+
+void web_request_relayed(struct web_request *r, bool complete)
+{
+    r->is_relay_complete = complete;
     MHD_resume_connection(r->connection);
 }
 
@@ -216,6 +234,14 @@ enum MHD_Result web_request_step(void *web, struct MHD_Connection *connection, c
         *size = 0;
         return MHD_NO;
     }
+    if (r->is_relayed)
+        return MHD_NO; /* the connection ends with what was sent */
+    if (r->was_deferred) {
+        /* The library takes the first call after a suspension for the one with the head, and an answer to that for one
+         * that comes too early to go on with the connection. */
+        r->was_deferred = false;
+        return MHD_YES;
+    }
     return reply(r);
 }
 
@@ -236,7 +262,8 @@ void web_request_completed(void *web, struct MHD_Connection *connection, void **
     if (r == NULL)
         return;
     *request = NULL;
-    int status = code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? r->status : r->has_begun ? 499 : 400;
+    bool complete = code == MHD_REQUEST_TERMINATED_COMPLETED_OK || r->is_relay_complete;
+    int status = complete ? r->status : r->has_begun ? 499 : 400;
     metric_add(&r->web->requests[r->handler][status_index(status)], 1);
     metric_observe(&r->web->seconds[r->handler], clock_mono_us() - r->started_mono_us);
     http_conn_enter(r->conn, HTTP_PHASE_IDLE);
