@@ -33,7 +33,26 @@ static bool zone_match(const struct cluster *c, struct span name, uint32_t ip, s
     return found;
 }
 
-/* The zone with the longest matching mask; false: in no zone. */
+/* The same over all settings zone_*, whether network_zones lists them or not. */
+static bool find_any_zone(const struct cluster *c, uint32_t ip, struct span *zone, struct netmask *mask)
+{
+    static const char prefix[] = "zone_";
+    bool found = false;
+    for (size_t i = 0; i < c->n_settings; i++) {
+        struct netmask m;
+        if (strncmp(c->settings[i].name, prefix, sizeof(prefix) - 1) != 0)
+            continue;
+        struct span name = span_of(c->settings[i].name + sizeof(prefix) - 1);
+        if (zone_match(c, name, ip, &m) && (!found || netmask_bits(&m) > netmask_bits(mask))) {
+            *mask = m;
+            *zone = name;
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* The zone of network_zones with the longest matching mask; false: in no zone. */
 static bool find_zone(const struct cluster *c, uint32_t ip, struct span *zone, struct netmask *mask)
 {
     const char *zones = cluster_setting(c, "network_zones");
@@ -58,7 +77,7 @@ char *policy_network_of(const struct cluster *c, const char *ip, bool zones_only
     struct netmask mask;
     if (netmask_parse_ip(span_of(ip), &number) != MOG_OK)
         return mem_strdup(zones_only ? "" : "default");
-    if (find_zone(c, number, &zone, &mask)) {
+    if (zones_only ? find_any_zone(c, number, &zone, &mask) : find_zone(c, number, &zone, &mask)) {
         if (zones_only)
             return span_dup(zone);
     } else if (zones_only) {
