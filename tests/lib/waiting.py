@@ -36,14 +36,16 @@ def new_address():
 def free_port(*addresses):
     """A TCP port that is free at all these addresses (127.0.0.1 when none is given)."""
     addresses = addresses or ("127.0.0.1",)
+    pick = random.SystemRandom()
     for _ in range(100):
-        held = []
+        # Below the range that the system takes ports of outgoing connections from: those come and go at any moment.
+        port, held = pick.randint(10000, 32000), []
         try:
             for address in addresses:
                 sock = socket.socket()
                 held.append(sock)
-                sock.bind((address, held[0].getsockname()[1] if len(held) > 1 else 0))
-            return held[0].getsockname()[1]
+                sock.bind((address, port))
+            return port
         except OSError:
             continue
         finally:

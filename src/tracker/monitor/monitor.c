@@ -191,7 +191,7 @@ static void run_round(struct monitor *m, bool database_is_up)
 static void *run(void *arg)
 {
     struct monitor *m = arg;
-    uint64_t ticket = 0;
+    uint64_t ticket = 0, reloaded = 0; /* reloaded: the last ticket that a successful reload came after */
     int64_t next_reload = clock_mono_ms(), next_round = next_reload;
     bool up = false;
     char context[40];
@@ -211,6 +211,8 @@ static void *run(void *arg)
         now = clock_mono_ms();
         if (asked || now >= next_reload) {
             up = reload(m);
+            if (up)
+                reloaded = ticket;
             publish(m, true);
             next_reload = clock_mono_ms() + (up ? RELOAD_EVERY_MS : RETRY_EVERY_MS);
         }
@@ -222,7 +224,7 @@ static void *run(void *arg)
         next_round = now + ROUND_EVERY_MS;
         /* Without any tables nobody can be served: the first round counts once the database was read. */
         if (m->has_topology)
-            cluster_box_round_done(m->parts.box, ticket);
+            cluster_box_round_done(m->parts.box, reloaded);
     }
     return NULL;
 }

@@ -21,6 +21,7 @@ struct fid_cache {
     char *servers;    /* the setting that `mc` was made from */
     time_t ttl_s;
     int64_t looked_mono_ms; /* 0: never */
+    int64_t *dead_until_ms; /* of each server: when it may be asked again. The library would wait anew each time */
 };
 
 struct fid_cache *fid_cache_new(void)
@@ -33,8 +34,10 @@ static void disconnect(struct fid_cache *fc)
     if (fc->mc != NULL)
         memcached_free(fc->mc);
     free(fc->servers);
+    free(fc->dead_until_ms);
     fc->mc = NULL;
     fc->servers = NULL;
+    fc->dead_until_ms = NULL;
 }
 
 void fid_cache_free(struct fid_cache *fc)
@@ -81,6 +84,7 @@ static void connect_to(struct fid_cache *fc, const char *servers)
     (void)memcached_behavior_set(mc, MEMCACHED_BEHAVIOR_SERVER_FAILURE_LIMIT, 1);
     (void)memcached_behavior_set(mc, MEMCACHED_BEHAVIOR_TCP_NODELAY, 1);
     fc->mc = mc;
+    fc->dead_until_ms = mem_calloc(memcached_server_count(mc), sizeof(*fc->dead_until_ms));
 }
 
 void fid_cache_configure(struct fid_cache *fc, const struct cluster *c)
@@ -119,11 +123,57 @@ static bool make_key(char *out, size_t *len, uint32_t dmid, struct span key)
     return true;
 }
 
+/* When the server of this key may be asked; NULL: it was dead a moment ago. */
+static int64_t *server_of(struct fid_cache *fc, const char *key, size_t len)
+{
+    uint32_t at = memcached_generate_hash(fc->mc, key, len);
+    if (at >= memcached_server_count(fc->mc) || clock_mono_ms() < fc->dead_until_ms[at])
+        return NULL;
+    return &fc->dead_until_ms[at];
+}
+
+static void note_result(int64_t *server, memcached_return_t rc)
+{
+    switch (rc) {
+    case MEMCACHED_SUCCESS:
+    case MEMCACHED_STORED:
+    case MEMCACHED_DELETED:
+    case MEMCACHED_NOTFOUND:
+    case MEMCACHED_NOTSTORED:
+    case MEMCACHED_DATA_EXISTS:
+    case MEMCACHED_BUFFERED:
+    case MEMCACHED_END:
+    case MEMCACHED_E2BIG:
+    case MEMCACHED_BAD_KEY_PROVIDED:
+        break;
+    default:
+        *server = clock_mono_ms() + DEAD_FOR_S * 1000;
+    }
+}
+
+static void set(struct fid_cache *fc, const char *key, size_t len, const char *value, size_t value_len)
+{
+    int64_t *server = server_of(fc, key, len);
+    if (server != NULL)
+        note_result(server, memcached_set(fc->mc, key, len, value, value_len, fc->ttl_s, 0));
+}
+
+static void forget(struct fid_cache *fc, const char *key, size_t len)
+{
+    int64_t *server = server_of(fc, key, len);
+    if (server != NULL)
+        note_result(server, memcached_delete(fc->mc, key, len, 0));
+}
+
 static char *get(struct fid_cache *fc, const char *key, size_t len, size_t *value_len)
 {
     uint32_t flags = 0;
     memcached_return_t rc;
+    int64_t *server = server_of(fc, key, len);
+    if (server == NULL)
+        return NULL;
     char *value = memcached_get(fc->mc, key, len, value_len, &flags, &rc);
+    note_result(server, rc);
     if (rc == MEMCACHED_SUCCESS)
         return value;
     free(value);
@@ -177,14 +227,14 @@ void fid_cache_set(struct fid_cache *fc, uint32_t dmid, struct span key, uint64_
         return;
     if (make_key(name, &len, dmid, key)) {
         int text_len = snprintf(text, sizeof(text), "%" PRIu64, fid);
-        (void)memcached_set(fc->mc, name, len, text, (size_t)text_len, fc->ttl_s, 0);
+        set(fc, name, len, text, (size_t)text_len);
     }
     struct buf list = BUF_ZERO;
     for (size_t i = 0; i < n; i++)
         buf_printf(&list, "%s%" PRIu32, i != 0 ? "," : "", devids[i]);
     int name_len = snprintf(name, sizeof(name), "mogdevs:%" PRIu64, fid);
     if (n != 0)
-        (void)memcached_set(fc->mc, name, (size_t)name_len, list.data, list.len, fc->ttl_s, 0);
+        set(fc, name, (size_t)name_len, list.data, list.len);
     buf_fini(&list);
 }
 
@@ -193,7 +243,7 @@ void fid_cache_forget_key(struct fid_cache *fc, uint32_t dmid, struct span key)
     char name[KEY_MAX + 1];
     size_t len = 0;
     if (fc->mc != NULL && make_key(name, &len, dmid, key))
-        (void)memcached_delete(fc->mc, name, len, 0);
+        forget(fc, name, len);
 }
 
 void fid_cache_forget_devids(struct fid_cache *fc, uint64_t fid)
@@ -202,6 +252,6 @@ void fid_cache_forget_devids(struct fid_cache *fc, uint64_t fid)
     for (size_t i = 0; fc->mc != NULL && i < 2; i++) {
         char name[40];
         int len = snprintf(name, sizeof(name), "%s:%" PRIu64, prefixes[i], fid);
-        (void)memcached_delete(fc->mc, name, (size_t)len, 0);
+        forget(fc, name, (size_t)len);
     }
 }

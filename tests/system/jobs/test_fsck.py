@@ -26,7 +26,7 @@ class NothingHere(BaseHTTPRequestHandler):
 class Fsck(ClusterTest):
     nodes = 2
     devices = 2  # dev1, dev2 on node1; dev3, dev4 on node2
-    options = {"fsck_jobs": 2, "replicate_jobs": 0}  # files stay where they are put
+    options = {"fsck_jobs": 2, "replicate_jobs": 0, "reaper_jobs": 0}  # files stay where they are put
 
     def setUp(self):
         super().setUp()
@@ -169,6 +169,20 @@ class Fsck(ClusterTest):
             return db.rows(f"SELECT fid FROM file_to_queue WHERE fid={fid}") == []
         wait_until(checked, what="the check is done", pause=0.5)
         self.assertEqual(self.on(fid), [3])
+
+    def test_copies_on_a_dead_device_do_not_count(self):
+        fid = self.place(b"12345", {1: None, 3: None}, [1, 3])
+        self.client.request("set_state", host="node2", device=3, state="dead")
+        try:
+            self.assertEqual(self.check(fid, policy_only=1), ["POVI", "REPL"], "policy_only sees it too")
+            self.cluster.database.execute(f"DELETE FROM file_on WHERE fid={fid}")
+            for devid in (1, 3):
+                self.cluster.database.execute(f"INSERT INTO file_on (fid, devid) VALUES ({fid}, {devid})")
+            self.expect(fid, ["POVI", "REPL"], [1], 1, True)
+        finally:
+            for state in ("down", "alive"):
+                self.client.request("set_state", host="node2", device=3, state=state)
+            self.cluster.wait_writeable([3])
 
     # ---- digests ----
 

@@ -2,6 +2,7 @@
 """Copies to and from storage nodes that fail, hang, or answer otherwise than ours do."""
 import hashlib
 import threading
+import time
 import unittest
 
 from cluster import wait_until
@@ -148,6 +149,49 @@ class OddCopies(FakeNodesTest):
             fake.forget_requests()
         self.client.upload(self.name, "c", b"abc", class_="one")
         self.assertEqual([p for fake in self.fakes for p in fake.seen("MKCOL")], [])
+
+    def test_nodes_that_want_no_mkcol_are_remembered(self):
+        """Also when what is known of the devices changes meanwhile."""
+        for fake in self.fakes:
+            fake.rule("MKCOL", "/dev", 400)
+        self.client.upload(self.name, "a", b"abc", class_="one")
+        self.client.request("set_weight", host="h1", device=1, weight=50)
+        self.client.request("set_weight", host="h2", device=2, weight=50)
+        for fake in self.fakes:
+            fake.forget_requests()
+        self.client.upload(self.name, "b", b"abc", class_="one")
+        self.assertEqual([path for fake in self.fakes for path in fake.seen("MKCOL")], [])
+
+    def hold(self, fid):
+        """Be another tracker that works on this file."""
+        name = f"mgfs:fid:{fid}:replicate"
+        lockid = int.from_bytes(hashlib.md5(name.encode()).digest()[:4], "big") & 0x7fffffff
+        self.cluster.database.execute("INSERT INTO lock (lockid, hostname, pid, acquiredat) VALUES "
+                                      f"({lockid}, 'elsewhere', 1, CAST(strftime('%s','now') AS INTEGER))")
+        self.addCleanup(self.cluster.database.execute, f"DELETE FROM lock WHERE lockid={lockid}")
+
+    def due_in(self, table, fid, more=""):
+        got = self.rows(f"SELECT nexttry - CAST(strftime('%s','now') AS INTEGER), failcount FROM {table} "
+                        f"WHERE fid={fid}{more}")
+        return [int(v) for v in got[0]] if got else None
+
+    def test_a_file_that_another_tracker_works_on_is_tried_again_soon(self):
+        fid, _, _ = self.stored("two")
+        self.hold(fid)
+        self.want(1)
+        wait_until(lambda: 0 < self.due_in("file_to_replicate", fid)[0] <= 10, what="again within 10 s, not 1000")
+        self.assertEqual(self.due_in("file_to_replicate", fid)[1], 0)
+        self.client.request("fsck_reset")
+        self.client.request("fsck_start")
+        wait_until(lambda: (due := self.due_in("file_to_queue", fid, " AND type=1")) and 0 < due[0] <= 10)
+        self.assertEqual(self.due_in("file_to_queue", fid, " AND type=1")[1], 0)
+        self.client.request("delete", domain=self.name, key=self._testMethodName)
+        with self.cluster.client() as watcher:
+            watcher.admin("!watch")
+            end = time.monotonic() + 4
+            while time.monotonic() < end:
+                self.assertEqual(self.due_in("file_to_delete2", fid)[1], 0, "waiting is no failure")
+                time.sleep(0.3)
 
     def test_a_side_channel_that_hangs_is_given_up(self):
         fid, _, there = self.stored("sums", b"abc")

@@ -89,6 +89,23 @@ class Rebalance(ClusterTest):
         self.client.admin("!want 3 replicate")
         wait_until(lambda: self.cluster.database.rows("SELECT COUNT(*) FROM file_to_queue WHERE type=2") == [["0"]], 60)
 
+    def test_what_the_operator_set_meanwhile_stays(self):
+        self.fill(3)
+        self.client.admin("!want 0 replicate")
+        self.client.request("set_server_setting", key="queue_rate_for_rebal", value="1")
+        self.client.request("clear_cache")
+        self.client.request("rebalance_set_policy", policy="from_devices=1 to_devices=2")
+        self.client.request("rebalance_start")
+        wait_until(lambda: self.status(1) == "drain")
+        self.client.request("set_state", host="node1", device=1, state="readonly")
+        wait_until(lambda: self.client.request("server_setting", key="rebal_host")["value"] == "", 60, "it has ended")
+        self.assertEqual(self.status(1), "readonly")
+        self.assertEqual(self.client.request("server_setting", key="rebal_sdev_status")["value"], "")
+        self.client.request("set_state", host="node1", device=1, state="alive")
+        self.client.request("set_server_setting", key="queue_rate_for_rebal", value="500")
+        self.client.admin("!want 3 replicate")
+        wait_until(lambda: self.cluster.database.rows("SELECT COUNT(*) FROM file_to_queue WHERE type=2") == [["0"]], 60)
+
     def test_without_destinations_it_stops(self):
         self.fill(2)
         self.client.request("rebalance_set_policy", policy="from_devices=1 to_percent_free=99.9999")
