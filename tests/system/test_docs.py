@@ -66,6 +66,11 @@ class Docs(unittest.TestCase):
             for name, section in re.findall(r"(?m)^\.Xr (mog\w[\w.]*) (\d)", text(f"man/{page}")):
                 self.assertIn(f"{name}.{section}", ours, page)
 
+    def test_files_that_the_documents_link_to(self):
+        for page in glob.glob(f"{TOP}/*.md"):
+            for link in re.findall(r"\]\(([^):#]+)\)", text(page)):
+                self.assertTrue(os.path.exists(os.path.join(TOP, link)), f"{page}: {link}")
+
     def test_versions_agree(self):
         version = re.search(r"project\(mogilefs VERSION ([\d.]+)", text("CMakeLists.txt")).group(1)
         self.assertIn(f"\n## {version}\n", text("CHANGES.md"))
