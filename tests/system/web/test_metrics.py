@@ -114,9 +114,11 @@ class Queues(WebTest):
         execute("INSERT INTO file_to_replicate (fid, nexttry) VALUES (5, 2147483647)")
         execute(f"INSERT INTO file_to_delete2 (fid, nexttry) VALUES (1, {now - 500}), (2, {now + 500})")
         execute(f"INSERT INTO file_to_queue (fid, type, nexttry) VALUES (1, 1, {now + 500})")
-        wait_until(lambda: self.metrics().get('mogilefsd_queue_length{queue="replicate"}') == 8,
-                   what="the queue's length is seen")
-        seen = self.metrics()
+        lengths = {"replicate": 8, "delete": 2, "fsck": 1}
+        # One sample may be taken between our rows: wait for one that has them all.
+        seen = wait_until(lambda: next((m for m in [self.metrics()] if all(
+            m.get(f'mogilefsd_queue_length{{queue="{q}"}}') == n for q, n in lengths.items())), None),
+            what="the queues' lengths are seen")
 
         def of(name, queue):
             return seen[f'mogilefsd_queue_{name}{{queue="{queue}"}}']
