@@ -22,12 +22,16 @@ void store_flush_fini(struct store_flush *s)
 }
 
 /* Opened each time: the log is another file after the last connection has closed and a new one has come. */
-static int sync_path(const char *path)
+static int sync_path(const char *path, bool *is_lost)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        *is_lost = errno != EMFILE && errno != ENFILE && errno != ENOMEM;
         return errno;
+    }
     int err = fdatasync(fd) != 0 ? errno : 0;
+    /* The kernel forgets what it could not write: another sync would succeed, and mean nothing. */
+    *is_lost = err != 0;
     (void)close(fd);
     return err;
 }
@@ -44,17 +48,24 @@ enum mog_err store_flush_wait(struct store_flush *s, const char *path, struct mo
         s->running = true;
         uint64_t number = ++s->begun;
         pthread_mutex_unlock(&s->lock);
-        int err = sync_path(path);
+        bool is_lost;
+        int err = sync_path(path, &is_lost);
         pthread_mutex_lock(&s->lock);
         s->running = false;
-        s->done = number;
-        if (err != 0) {
+        if (err == 0)
+            s->done = number;
+        if (is_lost) {
             s->is_broken = true;
             s->broken_errno = err;
             log_err("database: %s cannot be synced, so nothing is written any more; start again when the disk is well",
                     path);
         }
         pthread_cond_broadcast(&s->ended);
+        if (err != 0 && !is_lost) {
+            /* No descriptor was to be had, say: who comes next tries again, and syncs our bytes too. */
+            pthread_mutex_unlock(&s->lock);
+            return fail_sys(f, MOG_EIO, err, "%s cannot be opened to be synced", path);
+        }
     }
     enum mog_err e = MOG_OK;
     if (s->is_broken)

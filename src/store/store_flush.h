@@ -28,8 +28,8 @@ void store_flush_init(struct store_flush *s);
 void store_flush_fini(struct store_flush *s);
 
 /*
- * Return when a sync of `path` that began after this call has ended well. MOG_EIO: it failed, now or earlier. Any
- * thread; the caller keeps the file from being replaced meanwhile.
+ * Return when a sync of `path` that began after this call has ended well. MOG_EIO: it failed, now or earlier; or there
+ * was no descriptor for it, which passes. Any thread; the caller keeps the file from being replaced meanwhile.
  */
 MOG_MUSTCHECK enum mog_err store_flush_wait(struct store_flush *s, const char *path, struct mog_fail *f);
 

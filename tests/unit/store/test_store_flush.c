@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { THREADS = 16, CALLS = 40 };
@@ -71,4 +72,27 @@ START_TEST(a_failure_is_final)
 }
 END_TEST
 
-UNIT_MAIN("store_flush", many_share_one, a_failure_is_final)
+START_TEST(a_want_of_descriptors_passes)
+{
+    struct store_flush flush;
+    struct mog_fail f = {0};
+    struct rlimit was, none;
+    char path[] = "/tmp/mogflush-XXXXXX";
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    store_flush_init(&flush);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none = was;
+    none.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    enum mog_err e = store_flush_wait(&flush, path, &f);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+    ck_assert_int_eq(e, MOG_EIO);
+    ck_assert_int_eq(store_flush_wait(&flush, path, &f), MOG_OK);
+    (void)close(fd);
+    (void)unlink(path);
+    store_flush_fini(&flush);
+}
+END_TEST
+
+UNIT_MAIN("store_flush", many_share_one, a_failure_is_final, a_want_of_descriptors_passes)
