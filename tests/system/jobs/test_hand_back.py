@@ -45,10 +45,11 @@ class TakeOver(ClusterTest):
 class HandBack(ClusterTest):
     nodes = 2
     options = {"replicate_jobs": 1, "query_jobs": 2}
+    now = "CAST(strftime('%s','now') AS INTEGER)"
 
     def claimed(self):
         return int(self.cluster.database.rows(
-            "SELECT COUNT(*) FROM file_to_replicate WHERE nexttry > CAST(strftime('%s','now') AS INTEGER) + 500")[0][0])
+            f"SELECT COUNT(*) FROM file_to_replicate WHERE nexttry > {self.now} + 500")[0][0])
 
     def prepare(self, name):
         """Rows that one worker needs long for: the second node answers nobody."""
@@ -74,6 +75,24 @@ class HandBack(ClusterTest):
         self.cluster.tracker.stop()
         self.assertEqual(self.claimed(), 0, "at the end everything is due again")
         self.cluster.tracker.start()
+
+
+class DatabaseAway(HandBack):
+    """The database is restarted while work is in the hands of a worker."""
+
+    database = "mariadb"
+    now = "UNIX_TIMESTAMP()"
+
+    def test_what_is_not_done_is_handed_back(self):
+        name = self.domain(two=2)
+        self.prepare(name)
+        self.cluster.database.server.halt()
+        os.kill(self.cluster.nodes[1].pid, signal.SIGCONT)
+        wait_until(lambda: "Cannot connect to master database!" in self.cluster.tracker.log())
+        self.cluster.database.server.start()
+        rows = self.cluster.database.rows
+        wait_until(lambda: rows("SELECT COUNT(*) FROM file_on")[0][0] in ("59", "60"), 60,
+                   "all but the one that was in work are done at once, and not after 1000 s")
 
 
 if __name__ == "__main__":

@@ -75,6 +75,21 @@ class OddRows(FakeNodesTest):
         self.assertIn("class that does not exist", self.client.request("file_debug", fid=fid)["replqueue_reason"])
         self.assertEqual(numbers, [])
 
+    def test_many_failures_of_a_kind_do_not_flood_the_log(self):
+        self.want(0)
+        dmid = self.rows(f"SELECT dmid FROM domain WHERE namespace='{self.name}'")[0][0]
+        for fid in range(900000, 900100):
+            for sql in (f"INSERT INTO file (fid, dmid, dkey, length, classid, devcount) VALUES ({fid}, {dmid}, '{fid}', 1, 0, 1)",
+                        f"INSERT INTO file_on (fid, devid) VALUES ({fid}, 4711)",
+                        f"INSERT INTO file_to_replicate (fid, nexttry, failcount, flags) VALUES ({fid}, 0, 0, 0)"):
+                self.cluster.database.execute(sql)
+        before = self.cluster.tracker.log().count("source_down")
+        self.want(2)
+        wait_until(lambda: self.rows("SELECT COUNT(*) FROM file_to_replicate WHERE fid >= 900000 AND failcount=0") == [["0"]])
+        self.assertLess(self.cluster.tracker.log().count("source_down") - before, 60)
+        self.assertIn("source_down", self.client.request("file_debug", fid=900099)["replqueue_reason"],
+                      "each reason is kept all the same")
+
     def test_failcounts_stay_in_their_column(self):
         fid, _, _ = self.stored("two")
         self.cluster.database.execute(f"UPDATE file_to_replicate SET failcount=255, nexttry=0 WHERE fid={fid}")
