@@ -139,3 +139,15 @@ size_t daemon_raise_nofile(size_t want)
     }
     return (size_t)r.rlim_cur;
 }
+
+void daemon_hide(int argc, char **argv, const char *secret)
+{
+    size_t len = secret != NULL ? strlen(secret) : 0;
+    for (int i = 1; i < argc && len != 0; i++) {
+        char *at = argv[i];
+        while ((at = strstr(at, secret)) != NULL) {
+            memset(at, '*', len);
+            at += len;
+        }
+    }
+}

@@ -27,6 +27,9 @@ void daemon_pidfile_remove(const char *path);
 /* Become `user` (with its groups) when started as root; checked for existence. */
 MOG_MUSTCHECK enum mog_err daemon_become(const char *user, struct mog_fail *f);
 
+/* Overwrite `secret` (NULL and "" are nothing) wherever it stands in the arguments, for those who list processes. */
+void daemon_hide(int argc, char **argv, const char *secret);
+
 /* Raise the soft limit of descriptors to at least `want`, as far as the hard limit lets us; returns what holds. */
 size_t daemon_raise_nofile(size_t want);
 

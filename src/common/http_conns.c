@@ -51,8 +51,8 @@ static void hang_up(struct http_conns *c, struct http_conn *conn)
     (void)shutdown(conn->fd, SHUT_RDWR);
 }
 
-/* Under the lock. */
-static void hang_up_longest_idle(struct http_conns *c)
+/* False: none is idle. Under the lock. */
+static bool hang_up_longest_idle(struct http_conns *c)
 {
     struct http_conn *oldest = NULL;
     /* Who has just come has its request on the way. */
@@ -67,6 +67,7 @@ static void hang_up_longest_idle(struct http_conns *c)
     }
     if (oldest)
         hang_up(c, oldest);
+    return oldest != NULL;
 }
 
 struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sockaddr *sa, socklen_t len)
@@ -79,7 +80,7 @@ struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sock
     http_conn_enter(conn, HTTP_PHASE_IDLE);
     pthread_mutex_lock(&c->lock);
     if (c->used >= c->max)
-        hang_up_longest_idle(c);
+        (void)hang_up_longest_idle(c);
     conn->is_surplus = c->used >= c->max;
     conn->next = c->first;
     if (conn->next)
@@ -182,6 +183,9 @@ void http_conns_sweep(struct http_conns *c)
         }
     }
     hang_up_ended(c, now);
+    /* A crowd that came all at once: nobody was idle for long enough then, and more cannot come in to push them out. */
+    while (c->used > c->max && hang_up_longest_idle(c))
+        slow++;
     pthread_mutex_unlock(&c->lock);
     /* Not under the lock: a log may be slow. */
     if (slow > 0)

@@ -114,13 +114,28 @@ static void on_event(struct bufferevent *io, short what, void *arg)
     }
 }
 
+/* Make room for one more: who has said nothing for longest goes, unless it watches or waits. */
+static bool drop_idlest(struct side *s)
+{
+    int64_t now = clock_mono_ms();
+    struct side_client *idlest = NULL;
+    for (struct side_client *c = s->first; c; c = c->next) {
+        if (!c->work && !c->is_watcher && now - c->active_mono_ms >= SIDE_FRESH_MS &&
+            (!idlest || c->active_mono_ms < idlest->active_mono_ms))
+            idlest = c;
+    }
+    if (idlest)
+        client_close(idlest);
+    return idlest != NULL;
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
     struct side *s = arg;
     int on = 1;
     (void)listener;
     (void)len;
-    if (s->clients >= SIDE_CLIENTS_MAX || !settings_is_allowed(s->opts.settings, sa)) {
+    if (!settings_is_allowed(s->opts.settings, sa) || (s->clients >= s->opts.max_clients && !drop_idlest(s))) {
         close(fd);
         return;
     }
@@ -277,6 +292,8 @@ struct side *side_new(const struct side_opts *opts)
 {
     struct side *s = mem_calloc(1, sizeof *s);
     s->opts = *opts;
+    if (s->opts.max_clients == 0 || s->opts.max_clients > SIDE_CLIENTS_MAX)
+        s->opts.max_clients = SIDE_CLIENTS_MAX;
     s->mail_fd = s->halt_fd = -1;
     s->iostat = iostat_new();
     s->digester = digester_new();

@@ -20,6 +20,7 @@ struct side_opts {
     struct devices *devices;   /* must outlive the channel */
     struct settings *settings; /* the same */
     struct http *http;         /* for its numbers; may be NULL */
+    size_t max_clients;        /* at a time; 0: the default */
     bool has_iostat;           /* else `watch` shows "-" */
     /* `shutdown`: at once, or gracefully within `limit_s` (0: the default). On the channel's thread; returns at once.
      */

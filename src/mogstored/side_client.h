@@ -21,7 +21,8 @@
 
 enum {
     SIDE_LINE_MAX = 4096,     /* bytes of a command */
-    SIDE_CLIENTS_MAX = 500,   /* connections at a time; more are closed at once */
+    SIDE_CLIENTS_MAX = 500,   /* connections at a time; for one more the longest idle one is closed */
+    SIDE_FRESH_MS = 1000,     /* so long nobody is idle */
     SIDE_READ_MAX = 8192,     /* commands that are read ahead of their turn */
     SIDE_OUTPUT_MAX = 65536,  /* answers that a client has not taken; no command of it is looked at above */
     SIDE_EOF_GRACE_MS = 5000, /* for the answer to a client that has closed its side */

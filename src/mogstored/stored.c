@@ -30,7 +30,9 @@
 #include "mogstored/upgrade.h"
 
 enum {
-    ROUND_S = 10,             /* between two measurements of a device */
+    ROUND_S = 10,  /* between two measurements of a device */
+    SIDE_PART = 8, /* of the descriptors, for the side channel */
+    MIN_SIDE_CLIENTS = 16,
     SPARE_DESCRIPTORS = 1024, /* beside connections and the files they read */
     STOP_LIMIT_MS = 3000,     /* a hung disk must not keep us from ending */
 };
@@ -181,6 +183,7 @@ static void limit_connections(struct stored *s)
 {
     size_t conns = (size_t)s->opts.maxconns, have = daemon_raise_nofile(conns * 2 + SPARE_DESCRIPTORS);
     size_t fits = have > 2 * (size_t)SPARE_DESCRIPTORS ? (have - SPARE_DESCRIPTORS) / 5 * 4 : have / 4;
+    s->side_clients = have / SIDE_PART > MIN_SIDE_CLIENTS ? have / SIDE_PART : MIN_SIDE_CLIENTS;
     if (fits >= conns)
         return;
     log_warn("maxconns = %zu is too much for %zu file descriptors, which is the limit: going on with %zu", conns, have,
@@ -277,6 +280,7 @@ enum mog_err stored_start(struct stored *s, struct mog_fail *f)
                                                .settings = &s->settings,
                                                .http = s->http,
                                                .has_iostat = o->iostat,
+                                               .max_clients = s->side_clients,
                                                .stop = ask_to_stop,
                                                .stop_arg = s});
         e = side_serve(s->side, s->fds[STORED_SIDE], f);

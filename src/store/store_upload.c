@@ -2,6 +2,7 @@
 /* Uploads: from the fid of create_open to the file of create_close, or to deletion. */
 #include "store/store_file.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "store/store_queue.h"
@@ -101,6 +102,22 @@ static enum mog_err open_explicit(struct store *st, void *arg)
     return e;
 }
 
+/*
+ * A number of the client's moves the counter, and one near its end would leave no numbers for anybody: half of what the
+ * column holds stays for the counter alone.
+ */
+static enum mog_err check_explicit(struct store *st, uint64_t fid)
+{
+    uint64_t max = INT64_MAX / 2;
+    enum mog_err e = STORE_RUN(st, SQL_SCHEMA_COLUMN, sql_str("tempfile"), sql_str("fid"));
+    if (e == MOG_OK && st->result.n_rows > 0 && store_backend(st) != STORE_SQLITE &&
+        !span_starts(sql_span(&st->result, 0, 0), "bigint"))
+        max = store_backend(st) == STORE_PGSQL ? INT32_MAX / 2 : UINT32_MAX / 2;
+    if (e == MOG_OK && fid > max)
+        e = store_fail(st, MOG_ERANGE, "the fid is too large to be chosen: %" PRIu64 " at most", max);
+    return e;
+}
+
 enum mog_err store_file_open(struct store *st, const struct store_file_open *o, uint64_t *fid)
 {
     *fid = 0;
@@ -116,6 +133,8 @@ enum mog_err store_file_open(struct store *st, const struct store_file_open *o, 
     e = store_check_fid(st, o->fid);
     if (e == MOG_OK && o->fid <= store_env_min_fid(st->env))
         e = store_fail(st, MOG_EEXISTS, "the fid is below those in use");
+    if (e == MOG_OK)
+        e = check_explicit(st, o->fid);
     struct store_file_open copy = *o;
     if (e == MOG_OK)
         e = store_transact(st, open_explicit, &copy);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/daemon.h"
 #include "common/mem.h"
 #include "common/opt.h"
 
@@ -104,6 +105,8 @@ enum mog_err dbsetup_options_parse(struct dbsetup *d, int argc, char **argv)
         dbsetup_options_usage();
         return MOG_EUSAGE;
     }
+    daemon_hide(argc, argv, d->dbpassword);
+    daemon_hide(argc, argv, d->dbrootpassword);
     if (d->help) {
         dbsetup_options_usage();
         return MOG_EUSAGE;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/daemon.h"
 #include "common/mem.h"
 #include "store/store_file.h"
 #include "store/store_stats.h"
@@ -509,6 +510,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", f.text);
         status = usage();
     } else {
+        daemon_hide(argc, argv, toolopt_str(&s.opt, "db_pass"));
         status = toolopt_given(&s.opt, "help") ? usage() : stats_run(&s);
     }
     toolopt_fini(&s.opt);

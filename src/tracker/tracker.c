@@ -91,13 +91,22 @@ struct tracker *tracker_new(void)
 
 /* ---- the steps before the loop ---- */
 
-enum mog_err tracker_load(struct tracker *t, int argc, char **argv, struct mog_fail *f)
+/* A copy for reloads and for who takes our place: what the system shows of us loses its secrets. */
+static void keep_arguments(struct tracker *t, int argc, char **argv)
 {
     t->argc = argc;
-    t->argv = argv;
-    enum mog_err e = tracker_options_load(&t->options, argc, argv, f);
+    t->argv = mem_calloc((size_t)argc + 1, sizeof(*t->argv));
+    for (int i = 0; i < argc; i++)
+        t->argv[i] = mem_strdup(argv[i]);
+}
+
+enum mog_err tracker_load(struct tracker *t, int argc, char **argv, struct mog_fail *f)
+{
+    keep_arguments(t, argc, argv);
+    enum mog_err e = tracker_options_load(&t->options, t->argc, t->argv, f);
     if (e != MOG_OK)
         return e;
+    daemon_hide(argc, argv, t->options.db_pass);
     if (t->options.help) {
         tracker_options_print_help();
         return MOG_ECANCELED;
@@ -405,6 +414,22 @@ static void want_from_options(struct tracker *t, const int64_t old[WANTS])
         server_want_queries(t->server, (size_t)wants[JOB_KINDS]);
 }
 
+/* The lists were looked at when they were read. */
+static void apply_access(struct tracker *t)
+{
+    struct server_access access = {0};
+    struct mog_fail f;
+    if (tracker_options_networks(&t->options.allow, "allow", &access.allow, &f) != MOG_OK ||
+        tracker_options_networks(&t->options.admin_allow, "admin_allow", &access.admin_allow, &f) != MOG_OK) {
+        log_err("%s", f.text);
+        server_access_fini(&access);
+        return;
+    }
+    if (access.admin_allow.n == 0)
+        log_info("admin_allow is not set: every client that can connect may administer the cluster");
+    server_set_access(t->server, &access);
+}
+
 static void reload(struct tracker *t)
 {
     struct tracker_options fresh;
@@ -423,6 +448,7 @@ static void reload(struct tracker *t)
     t->options = fresh;
     node_shared_set_config(t->nodes, &node);
     monitor_set_config(t->monitor, &monitor);
+    apply_access(t);
     log_set_level(fresh.debug > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     log_reopen();
     if (t->working)
@@ -613,6 +639,7 @@ static void start(struct tracker *t)
                              .shutdown = op_shutdown};
     t->base = event_base_new();
     t->server = server_new(t->base, &t->cmd, &ops);
+    apply_access(t);
     t->succession = succession_new(t->base, on_taken, t);
 }
 
@@ -701,6 +728,9 @@ void tracker_free(struct tracker *t)
         (void)close(t->db_lock_fd);
     handover_fini(&t->inherited);
     tracker_options_fini(&t->options);
+    for (int i = 0; i < t->argc; i++)
+        free(t->argv[i]);
+    free(t->argv);
     free(t->pidfile);
     free(t);
 }

@@ -38,6 +38,9 @@ static const struct opt_row rows[] = {
     {"confport", 'p', "conf_port", OPT_INT, BOTH, AT(conf_port), 1, 65535,
      "port of listen addresses without one (7001)"},
     {"listen", 'l', "listen", OPT_LIST, BOTH, AT(listen), 0, 0, "address to listen on; may be repeated (0.0.0.0)"},
+    {"allow", 0, "allow", OPT_LIST, BOTH | OPT_RELOAD, AT(allow), 0, 0, "networks that may connect (all)"},
+    {"admin_allow", 0, "admin_allow", OPT_LIST, BOTH | OPT_RELOAD, AT(admin_allow), 0, 0,
+     "networks that may use commands of administrators (all)"},
     {"workers", 'w', "query_jobs", OPT_INT, BOTH | OPT_RELOAD, AT(query_jobs), 0, MAX_JOBS, "query workers (20)"},
     {NULL, 0, "listener_jobs", OPT_INT, OPT_FILE, AT(listener_jobs), 0, MAX_JOBS, NULL},
     {NULL, 0, "delete_jobs", OPT_INT, OPT_FILE | OPT_RELOAD, AT(delete_jobs), 0, MAX_JOBS, NULL},
@@ -201,6 +204,32 @@ static enum mog_err check_http(struct tracker_options *o, struct mog_fail *f)
     return web_gateway_parse(o->http_gateway, &o->gateway, f);
 }
 
+enum mog_err tracker_options_networks(const struct opt_list *list, const char *key, struct netlist *out,
+                                      struct mog_fail *f)
+{
+    struct mog_fail inner = {0};
+    enum mog_err e = MOG_OK;
+    *out = (struct netlist){0};
+    for (size_t i = 0; e == MOG_OK && i < list->n; i++) {
+        if (netlist_add_all(out, list->items[i], &inner) != MOG_OK)
+            e = fail_set(f, MOG_EINVAL, "%s: %s", key, inner.text);
+    }
+    /* Commas alone must not open the door to everybody. */
+    if (e == MOG_OK && list->n != 0 && out->n == 0)
+        e = fail_set(f, MOG_EINVAL, "%s names no network", key);
+    if (e != MOG_OK)
+        netlist_fini(out);
+    return e;
+}
+
+static enum mog_err check_networks(const struct opt_list *list, const char *key, struct mog_fail *f)
+{
+    struct netlist networks;
+    enum mog_err e = tracker_options_networks(list, key, &networks, f);
+    netlist_fini(&networks);
+    return e;
+}
+
 enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, struct mog_fail *f)
 {
     bool seen[N_ROWS] = {false};
@@ -221,6 +250,10 @@ enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **ar
         o->query_jobs = o->listener_jobs; /* the old name wins, as in the original */
     if (e == MOG_OK && o->listen.n == 0)
         opt_list_add(&o->listen, "0.0.0.0");
+    if (e == MOG_OK)
+        e = check_networks(&o->allow, "allow", f);
+    if (e == MOG_OK)
+        e = check_networks(&o->admin_allow, "admin_allow", f);
     if (e == MOG_OK)
         e = check_plugins(o, f);
     if (e == MOG_OK)

@@ -4,6 +4,7 @@
 #define MOG_TRACKER_TRACKER_OPTIONS_H
 
 #include "common/err.h"
+#include "common/netlist.h"
 #include "common/opt.h"
 #include "tracker/web/web.h"
 
@@ -18,7 +19,7 @@ struct tracker_options {
     int64_t conf_port;
     int64_t query_jobs, listener_jobs, delete_jobs, replicate_jobs, fsck_jobs, reaper_jobs;
     int64_t min_free_space, default_mindevcount, node_timeout, conn_timeout, conn_pool_size, mogstored_stream_port;
-    struct opt_list listen, plugins;
+    struct opt_list listen, plugins, allow, admin_allow;
     char *http_listen, *http_gateway, *http_gateway_cache_control;
     struct opt_list http_gateway_domains, http_hosts;
 
@@ -33,6 +34,10 @@ struct tracker_options {
  */
 MOG_MUSTCHECK enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, struct mog_fail *f);
 void tracker_options_fini(struct tracker_options *o);
+
+/* The networks of `allow` or `admin_allow` (`key`). MOG_EINVAL. Free with netlist_fini(). */
+MOG_MUSTCHECK enum mog_err tracker_options_networks(const struct opt_list *list, const char *key, struct netlist *out,
+                                                    struct mog_fail *f);
 
 /* The plugins that `plugins` names. MOG_EUNSUPPORTED, MOG_EINVAL. Free with hooks_free(). */
 struct hooks;

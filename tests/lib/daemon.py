@@ -2,6 +2,7 @@
 """Programs of the build: running one to its end, and daemons that must end cleanly."""
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 
@@ -46,6 +47,8 @@ def group_is_gone(pgid):
 class Daemon:
     """A daemon in the foreground, in a process group of its own, with its output in a file."""
 
+    nofile = None  # how many descriptors it may have; None: as many as we
+
     def __init__(self, name, args, folder, label=None, env=None):
         self.name, self.args = name, [str(a) for a in args]
         self.label = label or name
@@ -58,8 +61,13 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([program(self.name), *self.args], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=self.env, start_new_session=True,
-                                            preexec_fn=die_with_parent)
+                                            preexec_fn=self.before_exec)
         return self
+
+    def before_exec(self):
+        if self.nofile:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.nofile, self.nofile))
+        die_with_parent()
 
     def wait_listening(self, address, port, seconds=DEADLINE):
         """Wait until it listens; an early end is reported with its output."""

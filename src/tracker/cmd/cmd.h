@@ -64,6 +64,7 @@ enum cmd_flags {
     CMD_KEY = 2,     /* `key` must not be empty; checked after the domain */
     CMD_REFRESH = 4, /* after an OK the next command sees the change: waits for a round of the monitor */
     CMD_NUDGE = 8,   /* after an OK the monitor reads the settings again soon; nobody waits */
+    CMD_ADMIN = 32,  /* only for clients that may administer */
     CMD_MEMORY = 16, /* needs no database: answered at once while that is away or hangs */
 };
 
@@ -85,11 +86,19 @@ void cmd_metrics_write(const struct cmd_metrics *m, struct buf *out);
 struct cmd_ctx *cmd_ctx_new(const struct cmd_shared *shared);
 void cmd_ctx_free(struct cmd_ctx *ctx);
 
+/* Who asks. */
+struct cmd_client {
+    uint32_t ip; /* host byte order; 0: not IPv4 */
+    bool is_admin;
+};
+
 /*
  * Run one line (without its end) and append the answer, CR LF included, to `out`. Query threads only.
  * Returns the row that ran; NULL for an unknown command.
  */
-const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, uint32_t peer_ip, struct buf *out);
+const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, const struct cmd_client *client, struct buf *out);
+/* Whether the last line was refused because its client may not administer. */
+bool cmd_was_refused(const struct cmd_ctx *ctx);
 
 /* ---- for those that are no command but need what commands have ---- */
 

@@ -36,6 +36,7 @@ static const struct {
     {"no_temp_file", "No tempfile or file already closed"},
     {"nodel_default_class", "Cannot delete the default class"},
     {"none_match", "No keys match that pattern and after-value (if any)."},
+    {"not_allowed", "Not allowed from this address"},
     {"rebal_not_started", "Rebalance not running"},
     {"state_too_high", "Status cannot go from dead to alive; must use down"},
     {"unknown_command", "Unknown server command"},

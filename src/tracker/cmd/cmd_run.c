@@ -18,6 +18,8 @@
 
 enum { REFRESH_TIMEOUT_MS = 10 * 1000, MAX_WORD = 64, ERROR_TEXT_MAX = 8192 };
 
+static const char not_allowed[] = "not_allowed";
+
 struct cmd_ctx *cmd_ctx_new(const struct cmd_shared *shared)
 {
     struct cmd_ctx *ctx = mem_calloc(1, sizeof(*ctx));
@@ -294,19 +296,26 @@ void cmd_end(struct cmd_ctx *ctx)
     ctx->domain = NULL;
 }
 
-const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, uint32_t peer_ip, struct buf *out)
+bool cmd_was_refused(const struct cmd_ctx *ctx)
+{
+    return ctx->error != NULL && strcmp(ctx->error, not_allowed) == 0;
+}
+
+const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, const struct cmd_client *client, struct buf *out)
 {
     char word[MAX_WORD];
     int64_t started_us = clock_mono_us();
     reset(ctx);
     struct span name = take_word(&line, word, sizeof(word));
     kv_parse(&ctx->args, line);
-    ctx->peer_ip = peer_ip;
+    ctx->peer_ip = client->ip;
     ctx->wants_alt = span_is(cmd_arg(ctx, "zone"), "alt");
     const struct cmd_row *row = cmd_table_find(name);
     ctx->cluster = cluster_box_borrow(ctx->shared->box);
     if (row == NULL)
         cmd_err(ctx, "unknown_command");
+    else if ((row->flags & CMD_ADMIN) && !client->is_admin)
+        cmd_err(ctx, not_allowed);
     else if (ctx->cluster == NULL)
         cmd_err(ctx, "failure");
     else

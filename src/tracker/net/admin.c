@@ -177,9 +177,9 @@ static bool admin_queue(struct conn *c, struct span args, struct buf *out)
     DL_FOREACH(c->server->requests, r)
     {
         if (!atomic_load(&r->started)) {
-            buf_printf(out, "%s ", r->peer);
-            buf_append(out, r->line, r->len);
-            buf_str(out, "\r\n");
+            char *shown = query_shown(r->line, r->len);
+            buf_printf(out, "%s %s\r\n", r->peer, shown);
+            free(shown);
         }
     }
     return true;

@@ -22,8 +22,8 @@ void conn_free(struct conn *c)
     struct server *s = c->server;
     if (c->request != NULL)
         query_cancel(c->request);
-    if (c->watching)
-        atomic_fetch_sub(&s->n_watchers, 1);
+    conn_unwatch(c);
+    s->held -= c->held;
     DL_DELETE(s->conns, c);
     s->n_conns--;
     event_free(c->readable);
@@ -32,6 +32,13 @@ void conn_free(struct conn *c)
     evbuffer_free(c->out);
     (void)close(c->fd);
     free(c);
+}
+
+void conn_unwatch(struct conn *c)
+{
+    if (c->watching)
+        atomic_fetch_sub(&c->server->n_watchers, 1);
+    c->watching = false;
 }
 
 /* The events that the state wants, in one place. */
@@ -74,9 +81,24 @@ static bool flush(struct conn *c)
 /* Take the next whole line; CR before LF is cut off. The caller frees. */
 static char *take_line(struct conn *c, size_t *len)
 {
-    char *line = evbuffer_readln(c->in, len, EVBUFFER_EOL_LF);
-    if (line != NULL && *len != 0 && line[*len - 1] == '\r')
-        line[--*len] = '\0';
+    struct evbuffer_ptr from, end;
+    size_t have = evbuffer_get_length(c->in);
+    /* What was looked at is not looked at again: a long line that comes byte by byte would cost its square. */
+    if (c->scanned >= have || evbuffer_ptr_set(c->in, &from, c->scanned, EVBUFFER_PTR_SET) != 0)
+        return NULL;
+    end = evbuffer_search_eol(c->in, &from, NULL, EVBUFFER_EOL_LF);
+    if (end.pos < 0) {
+        c->scanned = have;
+        return NULL;
+    }
+    char *line = mem_alloc((size_t)end.pos + 1);
+    (void)evbuffer_remove(c->in, line, (size_t)end.pos);
+    (void)evbuffer_drain(c->in, 1);
+    c->scanned = 0;
+    *len = (size_t)end.pos;
+    if (*len != 0 && line[*len - 1] == '\r')
+        --*len;
+    line[*len] = '\0';
     return line;
 }
 
@@ -87,9 +109,16 @@ static bool dispatch(struct conn *c, char *line, size_t len)
         free(line);
         return true;
     }
+    c->was_used = true;
     if (line[0] == '!') {
         struct buf out = BUF_ZERO;
-        bool stays = admin_run(c, span_make(line + 1, len - 1), &out);
+        bool stays = true;
+        if (c->is_admin) {
+            stays = admin_run(c, span_make(line + 1, len - 1), &out);
+        } else {
+            access_refused(c->server, c->peer, "a ! command, and not in a network that may administer (admin_allow)");
+            buf_str(&out, "ERROR: not allowed from this address\r\n.\r\n");
+        }
         free(line);
         if (stays) {
             (void)evbuffer_add(c->out, out.data, out.len);
@@ -105,6 +134,14 @@ static bool dispatch(struct conn *c, char *line, size_t len)
     c->state = CONN_RUNNING;
     query_submit(c, line, len);
     return true;
+}
+
+/* How much this client makes us keep: what it began to say, what is in work, what it does not read. */
+static void count_held(struct conn *c)
+{
+    size_t held = evbuffer_get_length(c->in) + evbuffer_get_length(c->out) + (c->request != NULL ? c->request->len : 0);
+    c->server->held += held - c->held;
+    c->held = held;
 }
 
 /* Serve as many buffered lines as go without waiting. */
@@ -128,6 +165,12 @@ static void conn_serve(struct conn *c)
             conn_free(c);
             return;
         }
+    }
+    count_held(c);
+    if (access_is_too_much(c->server, c)) {
+        access_refused(c->server, c->peer, "all clients together send or leave unread too much, and this one most");
+        conn_free(c);
+        return;
     }
     set_interest(c);
 }
@@ -191,12 +234,13 @@ bool conn_is_lost(struct conn *c)
     return getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error != 0;
 }
 
-struct conn *conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip)
+struct conn *conn_new(struct server *s, int fd, const char *peer, const struct sockaddr_storage *addr)
 {
     struct conn *c = mem_calloc(1, sizeof(*c));
     c->server = s;
     c->fd = fd;
-    c->peer_ip = peer_ip;
+    c->addr = *addr;
+    c->is_admin = access_is_admin(s, addr);
     c->active_mono_ms = clock_mono_ms();
     (void)strncpy(c->peer, peer, sizeof(c->peer) - 1);
     c->in = evbuffer_new();
@@ -212,7 +256,7 @@ struct conn *conn_new(struct server *s, int fd, const char *peer, uint32_t peer_
 
 void conn_resume(struct conn *c, bool watching, const char *data, size_t len)
 {
-    if (watching) {
+    if (watching && c->is_admin) {
         c->watching = true;
         atomic_fetch_add(&c->server->n_watchers, 1);
     }

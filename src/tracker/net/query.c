@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <utlist.h>
 
 enum { RECENT_LINE_MAX = 4096 };
@@ -37,7 +38,8 @@ static void work(void *worker, void *item)
     int64_t start = clock_mono_us();
     metric_observe(&r->server->waits, start - r->sent_us);
     atomic_store(&r->started, true);
-    r->row = cmd_run(worker, span_make(r->line, r->len), r->peer_ip, &r->reply);
+    r->row = cmd_run(worker, span_make(r->line, r->len), &r->client, &r->reply);
+    r->is_refused = cmd_was_refused(worker);
     r->run_us = clock_mono_us() - start;
     server_post_done(r);
 }
@@ -85,7 +87,7 @@ void query_submit(struct conn *c, char *line, size_t len)
     r->server = s;
     r->conn = c;
     memcpy(r->peer, c->peer, sizeof(r->peer));
-    r->peer_ip = c->peer_ip;
+    r->client = (struct cmd_client){.ip = c->peer_ip, .is_admin = c->is_admin};
     r->line = line;
     r->len = len;
     r->sent_us = clock_mono_us();
@@ -113,9 +115,37 @@ void query_cancel(struct request *r)
     (void)pool_cancel(r->server->queries, is_request, r);
 }
 
+char *query_shown(const char *line, size_t len)
+{
+    static const char word[] = "set_server_setting";
+    struct span rest = span_make(line, len < RECENT_LINE_MAX ? len : RECENT_LINE_MAX), pair;
+    while (rest.len != 0 && (rest.ptr[0] == ' ' || rest.ptr[0] == '\t'))
+        rest = span_make(rest.ptr + 1, rest.len - 1);
+    if (rest.len < sizeof(word) - 1 || strncasecmp(rest.ptr, word, sizeof(word) - 1) != 0)
+        return mem_strndup(line, len < RECENT_LINE_MAX ? len : RECENT_LINE_MAX);
+    struct buf out = BUF_ZERO;
+    buf_append(&out, rest.ptr, sizeof(word) - 1);
+    rest = span_make(rest.ptr + sizeof(word) - 1, rest.len - (sizeof(word) - 1));
+    while (rest.len != 0 && (rest.ptr[0] == ' ' || rest.ptr[0] == '\t'))
+        rest = span_make(rest.ptr + 1, rest.len - 1);
+    for (char between = ' '; rest.ptr != NULL && span_split(&rest, '&', &pair); between = '&') {
+        struct span value = pair, name;
+        (void)span_split(&value, '=', &name);
+        bool is_shown = span_is(name, "key") || span_is(name, "callid");
+        buf_char(&out, between);
+        if (is_shown)
+            buf_append(&out, pair.ptr, pair.len);
+        else
+            buf_printf(&out, "%.*s=***", (int)name.len, name.ptr);
+    }
+    char *text = mem_strndup(buf_cstr(&out), out.len);
+    buf_fini(&out);
+    return text;
+}
+
 static struct recent recent_of(const struct request *r)
 {
-    struct recent item = {.line = mem_strndup(r->line, r->len < RECENT_LINE_MAX ? r->len : RECENT_LINE_MAX),
+    struct recent item = {.line = query_shown(r->line, r->len),
                           .total_s = (double)(clock_mono_us() - r->sent_us) / 1e6,
                           .run_s = (double)r->run_us / 1e6};
     memcpy(item.peer, r->peer, sizeof(item.peer));
@@ -192,6 +222,9 @@ void query_finished(struct request *r)
     remember(r->server, r);
     remember_slow(r->server, r);
     count_cost(r->server, r);
+    if (r->is_refused)
+        access_refused(r->server, r->peer,
+                       "a command for administrators, and not in a network of theirs (admin_allow)");
     if (c != NULL) {
         c->request = NULL;
         conn_answer(c, r->reply.data, r->reply.len);

@@ -138,15 +138,24 @@ static uint32_t peer_v4(const struct sockaddr_storage *sa)
     return ntohl(ip);
 }
 
+/* NULL: it may not come in, and `fd` is closed. */
 static struct conn *welcome(struct server *s, int fd, const struct sockaddr_storage *sa)
 {
     char peer[24] = "?";
     int on = 1;
     uint32_t ip = peer_v4(sa);
     (void)snprintf(peer, sizeof(peer), "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+    bool is_allowed = access_allows(s, sa);
+    if (!is_allowed || (s->n_conns >= s->max_conns && !access_make_room(s))) {
+        access_refused(s, peer, is_allowed ? "too many connections" : "not in a network that may connect (allow)");
+        (void)close(fd);
+        return NULL;
+    }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    return conn_new(s, fd, peer, ip);
+    struct conn *c = conn_new(s, fd, peer, sa);
+    c->peer_ip = ip;
+    return c;
 }
 
 static void on_accept(evutil_socket_t fd, short what, void *arg)
@@ -161,6 +170,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
         if (client < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
                 log_warn("cannot accept clients, trying again in %d ms: %s", ACCEPT_PAUSE_MS, strerror(errno));
+                (void)access_make_room(s);
                 pause_accepting(s);
             }
             return;
@@ -255,6 +265,7 @@ struct server *server_new(struct event_base *base, const struct cmd_shared *shar
         n_commands++;
     s->costs = mem_calloc(n_commands, sizeof(*s->costs));
     s->queries = query_pool_new(s);
+    access_measure(s);
     log_set_hook(on_log, s);
     return s;
 }
@@ -308,7 +319,9 @@ void server_adopt(struct server *s, int fd, const void *data, size_t len)
     struct sockaddr_storage sa = {0};
     socklen_t sa_len = sizeof(sa);
     (void)getpeername(fd, (struct sockaddr *)&sa, &sa_len);
-    conn_resume(welcome(s, fd, &sa), *(const char *)data == GIVEN_WATCHING, (const char *)data + 1, len - 1);
+    struct conn *c = welcome(s, fd, &sa);
+    if (c != NULL)
+        conn_resume(c, *(const char *)data == GIVEN_WATCHING, (const char *)data + 1, len - 1);
 }
 
 size_t server_close_idle(struct server *s, int64_t idle_ms)
@@ -363,6 +376,7 @@ void server_free(struct server *s)
     for (size_t i = 0; i < s->n_slow; i++)
         free(s->slow[i].line);
     free(s->costs);
+    server_access_fini(&s->access);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }

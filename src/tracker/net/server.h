@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/netlist.h"
 #include "common/metric.h"
 #include "common/span.h"
 #include "tracker/cmd/cmd.h"
@@ -43,6 +44,14 @@ struct server_ops {
 };
 
 struct server *server_new(struct event_base *base, const struct cmd_shared *shared, const struct server_ops *ops);
+
+/* Networks: who may connect, and who may also administer (! commands, and those with CMD_ADMIN). Empty: everybody. */
+struct server_access {
+    struct netlist allow, admin_allow; /* an administrator need not be in `allow` too */
+};
+void server_access_fini(struct server_access *a);
+/* Takes what `access` holds. Those that are connected are judged anew. Loop thread. */
+void server_set_access(struct server *s, struct server_access *access);
 
 /* Accept clients on `fd` (listening, non-blocking; taken). */
 MOG_MUSTCHECK enum mog_err server_listen(struct server *s, int fd);

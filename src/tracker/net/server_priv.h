@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 enum { RECENT_REQUESTS = 50, SLOW_REQUESTS = 20, MAX_REQUEST_LINE = 1024 * 1024, WATCH_BACKLOG = 1024 * 1024 };
 
@@ -22,11 +23,12 @@ struct request {
     struct server *server;
     struct conn *conn; /* NULL: the client is gone */
     char peer[24];
-    uint32_t peer_ip;
+    struct cmd_client client;
     char *line;
     size_t len;
     int64_t sent_us, run_us;   /* handed to the pool; time in the query thread */
     _Atomic bool started;      /* set by the query thread */
+    bool is_refused;           /* set by the query thread: its client may not do that */
     const struct cmd_row *row; /* the command that ran; NULL: unknown. Set by the query thread */
     struct buf reply;          /* written by the query thread, read by the loop after */
 };
@@ -47,6 +49,11 @@ struct conn {
     struct request *request; /* in CONN_RUNNING */
     char peer[24];           /* "1.2.3.4" */
     uint32_t peer_ip;
+    struct sockaddr_storage addr;
+    bool is_admin;          /* by the allow list */
+    bool was_used;          /* a whole line has come */
+    size_t scanned;         /* bytes of `in` that are known to hold no line end */
+    size_t held;            /* bytes that this client makes us keep: counted in server.held */
     int64_t active_mono_ms; /* its last request came or was answered */
     bool eof;               /* the client has shut its side down */
     bool watching;          /* !watch */
@@ -89,6 +96,10 @@ struct server {
     size_t n_slow;
     struct command_cost *costs; /* by the rows of the table of commands */
     int64_t accept_paused_ms;   /* when accepting may go on; 0: it goes on */
+    struct server_access access;
+    size_t max_conns, held;    /* connections that there may be; bytes that all clients make us keep */
+    int64_t refused_logged_ms; /* the last log line about a refusal */
+    size_t n_refused;          /* since then */
 
     /* From other threads to the loop; the lists are under `lock`, then `wake` is written. */
     pthread_mutex_t lock;
@@ -104,10 +115,12 @@ struct server {
 void server_post_done(struct request *r);
 
 /* conn.c */
-struct conn *conn_new(struct server *s, int fd, const char *peer, uint32_t peer_ip);
+struct conn *conn_new(struct server *s, int fd, const char *peer, const struct sockaddr_storage *addr);
 /* Go on where another process was with it: whether it watches, and the part of a line that has come. May free `c`. */
 void conn_resume(struct conn *c, bool watching, const char *data, size_t len);
 void conn_free(struct conn *c);
+/* No more log lines for it. */
+void conn_unwatch(struct conn *c);
 /* The answer of the request in work; then goes on with what the client has sent meanwhile. */
 void conn_answer(struct conn *c, const char *data, size_t len);
 /* Whether its client has reset the connection while its request waits for a worker. */
@@ -118,7 +131,21 @@ void conn_push(struct conn *c, const char *data, size_t len);
 /* admin.c: run "!..." (without its first byte); the answer is appended to `out`. False: no answer, close. */
 bool admin_run(struct conn *c, struct span line, struct buf *out);
 
+/* access.c */
+bool access_allows(const struct server *s, const struct sockaddr_storage *sa);
+bool access_is_admin(const struct server *s, const struct sockaddr_storage *sa);
+/* Tell the log, not too often. */
+void access_refused(struct server *s, const char *peer, const char *what);
+/* How many connections there may be, by the limit of descriptors. */
+void access_measure(struct server *s);
+/* Close connections that are idle, so that one more can be served. False: none is. */
+bool access_make_room(struct server *s);
+/* Whether this client makes us keep more than its part when all together are over the limit. */
+bool access_is_too_much(const struct server *s, const struct conn *c);
+
 /* query.c */
+/* A line as it may be shown to people: values of settings are left out, since passwords are among them. */
+char *query_shown(const char *line, size_t len);
 void query_submit(struct conn *c, char *line /* takes */, size_t len);
 void query_cancel(struct request *r); /* its client is gone */
 /* The rows "query_<command>_count" and the like, sorted by name. */

@@ -78,6 +78,31 @@ START_TEST(test_places)
 }
 END_TEST
 
+/* More than there is room for came at once: when they turn out to be idle they go, though nobody new comes in. */
+START_TEST(test_a_crowd_at_once)
+{
+    struct http_conns *c = http_conns_new(2, 60000);
+    struct pair p[5];
+    int left = 0;
+    for (int i = 0; i < 5; i++)
+        open_pair(&p[i], c);
+    http_conns_sweep(c);
+    for (int i = 0; i < 5; i++) {
+        ck_assert(!is_hung_up(&p[i]));
+        age(&p[i], HTTP_PHASE_IDLE, 1000 + i);
+    }
+    age(&p[4], HTTP_PHASE_BODY, 9000);
+    http_conns_sweep(c);
+    for (int i = 0; i < 5; i++)
+        left += !is_hung_up(&p[i]);
+    ck_assert_int_eq(left, 2);
+    ck_assert(!is_hung_up(&p[4]));
+    for (int i = 0; i < 5; i++)
+        close_pair(&p[i], c);
+    http_conns_free(c);
+}
+END_TEST
+
 static const struct {
     enum http_phase phase;
     int64_t age_ms;
@@ -152,6 +177,7 @@ int main(void)
     TCase *tests = tcase_create("all");
     log_set_level(LOG_LEVEL_ERR);
     tcase_add_test(tests, test_places);
+    tcase_add_test(tests, test_a_crowd_at_once);
     tcase_add_loop_test(tests, test_sweep, 0, sizeof ages / sizeof ages[0]);
     tcase_add_test(tests, test_ended);
     tcase_add_test(tests, test_close_idle);

@@ -198,6 +198,10 @@ START_TEST(explicit_fids)
     store_env_set_min_fid(fx.env, (uint64_t)base + 100);
     const struct store_file_open low = {.fid = (uint64_t)base + 50, .dmid = 1, .key = span_of("k")};
     FAILS(st, MOG_EEXISTS, store_file_open(st, &low, &fid));
+    /* None may leave no numbers for others. */
+    const struct store_file_open high = {.fid = INT64_MAX, .dmid = 1, .key = span_of("k")};
+    FAILS(st, MOG_ERANGE, store_file_open(st, &high, &fid));
+    OK(st, store_file_open(st, &next, &fid));
     const struct store_file_open huge = {.fid = UINT64_MAX, .dmid = 1, .key = span_of("k")};
     FAILS(st, MOG_ERANGE, store_file_open(st, &huge, &fid));
     char long_key[300];

@@ -66,7 +66,8 @@ static inline void *harness_monitor(void *arg)
 static inline char *harness_run(struct harness *h, const char *line, size_t len)
 {
     struct buf out = BUF_ZERO;
-    (void)cmd_run(h->ctx, span_make(line, len), 0x7f000001, &out);
+    const struct cmd_client client = {.ip = 0x7f000001, .is_admin = true};
+    (void)cmd_run(h->ctx, span_make(line, len), &client, &out);
     return buf_take(&out);
 }
 
