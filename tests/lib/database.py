@@ -43,10 +43,10 @@ class Sqlite:
 class Server:
     """A database server in the scratch folder with a database that mogdbsetup made."""
 
-    def __init__(self, kind, folder):
+    def __init__(self, kind, folder, server_options=()):
         self.kind = kind
         module = __import__(kind)
-        self.server = module.Server(os.path.join(folder, kind))
+        self.server = module.Server(os.path.join(folder, kind), options=server_options)
         self.type = {"mariadb": "MySQL", "postgres": "Postgres"}[kind]
         try:
             self.server.start()
