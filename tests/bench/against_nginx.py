@@ -19,6 +19,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from cluster import Node  # noqa: E402
 from waiting import free_port, new_address, port_open, wait_until  # noqa: E402
+from wrk import put_lua, wrk  # noqa: E402
 
 CONNECTIONS = 32
 
@@ -32,16 +33,6 @@ http {{
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   server {{ listen {address}:{port} backlog=1024; root {root}; location / {{ dav_methods PUT DELETE; create_full_put_path on; }} }}
 }}
-"""
-
-PUT_LUA = """
-local n, thread = 0, 0
-function setup(t) t:set("id", thread); thread = thread + 1 end
-function init(args) body = string.rep("x", {size}) end
-function request()
-  n = n + 1
-  return wrk.format("PUT", string.format("/dev1/{name}/%d-%d.fid", id, n % 200), {{["Content-Length"] = #body}}, body)
-end
 """
 
 
@@ -71,23 +62,12 @@ class Bench:
         self.node.stop()
         shutil.rmtree(self.folder)
 
-    def wrk(self, base, lua, path="/", headers=()):
-        script = os.path.join(self.folder, "w.lua")
-        with open(script, "w") as f:
-            f.write(lua)
-        out = subprocess.run(["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{self.args.seconds}", "-s", script,
-                              *[x for h in headers for x in ("-H", h)], base + path],
-                             capture_output=True, text=True, check=True).stdout
-        if "Non-2xx" in out or "Socket errors" in out:
-            print(out, file=sys.stderr)
-        return float(next(line.split()[1] for line in out.splitlines() if line.startswith("Requests/sec")))
-
     def pair(self, name, lua, headers=()):
         bases = {"mogstored": self.node.url(""), "nginx": f"http://{self.address}:{self.port}"}
         got = {k: [] for k in bases}
         for _ in range(self.args.rounds):
             for k, base in bases.items():
-                got[k].append(self.wrk(base, lua, headers=headers))
+                got[k].append(wrk(self.folder, base, lua, self.args.seconds, CONNECTIONS, headers=headers))
         ours, theirs = (statistics.median(got[k]) for k in ("mogstored", "nginx"))
         return {"work": name, "mogstored": round(ours), "nginx": round(theirs), "ratio": round(ours / theirs, 2)}
 
@@ -98,7 +78,7 @@ class Bench:
             if name == "4k":
                 yield self.pair("GET 4k, no keep-alive", get, ["Connection: close"])
             size = 4096 if name == "4k" else 1048576
-            yield self.pair(f"PUT {name}", PUT_LUA.format(size=size, name=name + "w"))
+            yield self.pair(f"PUT {name}", put_lua(size, name + "w"))
 
 
 def main():

@@ -24,7 +24,8 @@ enum {
     FSCK_RATE = 1000,
     FSCK_RATE_MAX = 100000,
     SCOPE_LOOKS = 50, /* reads of up to FSCK_RATE rows in one pass */
-    INJECT_EVERY_MS = 1000
+    INJECT_EVERY_MS = 1000,
+    IDLE_MS = 1000
 };
 
 static const struct {
@@ -34,6 +35,36 @@ static const struct {
              {STORE_QUEUE_DELETE, JOB_DELETE},
              {STORE_QUEUE_FSCK, JOB_FSCK},
              {STORE_QUEUE_REBALANCE, JOB_REPLICATE}};
+
+/* ---- the nap between passes ---- */
+
+void job_master_wake(struct jobs *j)
+{
+    pthread_mutex_lock(&j->bell_lock);
+    j->bell_rung = true;
+    pthread_cond_signal(&j->bell);
+    pthread_mutex_unlock(&j->bell_lock);
+}
+
+void job_master_note_taken(struct jobs *j, enum store_queue q, uint64_t left)
+{
+    if (left < atomic_load(&j->refill_below[q]) && atomic_exchange(&j->refill_below[q], 0) != 0)
+        job_master_wake(j);
+}
+
+void job_master_nap(struct jobs *j)
+{
+    int64_t until = clock_mono_ms() + IDLE_MS;
+    struct timespec ts = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+    int rc = 0;
+    pthread_mutex_lock(&j->bell_lock);
+    while (!j->bell_rung && rc == 0 && !node_shared_is_stopping(j->config.nodes))
+        rc = pthread_cond_timedwait(&j->bell, &j->bell_lock, &ts);
+    j->bell_rung = false;
+    pthread_mutex_unlock(&j->bell_lock);
+}
+
+/* ---- fetching ---- */
 
 /* How many rows to fetch for a queue of this depth: 0, or the limit, which grows while the queue runs dry. */
 static size_t fetch_size(const struct job_worker *w, size_t *limit, uint64_t depth)
@@ -55,12 +86,14 @@ static bool feed(struct job_worker *w, enum store_queue queue, enum job_kind kin
     if (n == 0 || pool_running(j->pools[kind]) == 0)
         return false; /* with no worker, rows would only be kept from other trackers */
     struct store_queue_rows rows = {0};
-    if (store_queue_claim(w->st, queue, (unsigned)(n < CLAIM_MAX ? n : CLAIM_MAX), &rows) != MOG_OK) {
+    n = n < CLAIM_MAX ? n : CLAIM_MAX;
+    if (store_queue_claim(w->st, queue, (unsigned)n, &rows) != MOG_OK) {
         log_warn("cannot fetch queued work, trying again: %s", store_failure(w->st)->text);
         return false;
     }
     if (rows.n == 0)
         *limit = FETCH_START;
+    bool any = rows.n != 0, more = rows.n == n;
     for (size_t i = 0; i < rows.n; i++) {
         struct job_item *item = mem_calloc(1, sizeof(*item));
         item->kind = ITEM_QUEUE;
@@ -69,8 +102,12 @@ static bool feed(struct job_worker *w, enum store_queue queue, enum job_kind kin
         memset(&rows.rows[i], 0, sizeof(rows.rows[i]));
         job_submit(j, kind, item);
     }
-    bool any = rows.n != 0;
     store_queue_rows_free(&rows);
+    if (more) {
+        /* Busy workers must not run dry while the master sleeps. */
+        atomic_store(&j->refill_below[queue], (*limit * REFILL_PERCENT + 99) / 100);
+        job_master_note_taken(j, queue, atomic_load(&j->waiting[queue]));
+    }
     return any;
 }
 

@@ -74,6 +74,12 @@ struct jobs {
     metric_counter results[JOB_QUEUES][JOB_RESULTS];
     metric_counter copied_bytes, reaped_fids;
 
+    pthread_mutex_t bell_lock;
+    pthread_cond_t bell;
+    bool bell_rung;
+    /* When fewer items than this wait, the master's nap ends: there was more to fetch than it took. 0: never. */
+    _Atomic uint64_t refill_below[JOB_QUEUES];
+
     /* Only the job master's thread: */
     size_t fetch_limit[JOB_QUEUES];
     int64_t injected_mono_ms;
@@ -113,6 +119,12 @@ void job_item_free(struct job_item *item);
 
 /* job_master.c: one pass; false: nothing was fetched. */
 bool job_master_pass(struct job_worker *w);
+/* The master's thread: do nothing for a while, or until a queue needs more or the tracker stops. */
+void job_master_nap(struct jobs *j);
+/* A worker took an item, `left` still wait. Any thread. */
+void job_master_note_taken(struct jobs *j, enum store_queue q, uint64_t left);
+/* End the nap. Any thread. */
+void job_master_wake(struct jobs *j);
 /* job_rebalance.c: one injection, when this tracker runs a rebalance. */
 void job_rebalance_inject(struct job_worker *w);
 

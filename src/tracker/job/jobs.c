@@ -18,7 +18,6 @@ enum {
     SWEEP_EVERY_MS = 5000,
     FSCK_NICE = 10,
     DB_RETRY_MS = 1000,
-    MASTER_IDLE_MS = 1000,
     GATE_LINES = 20,
     GATE_SPAN_MS = 10 * 1000,
     LATE_MAX = 16
@@ -186,7 +185,7 @@ static void work_queue_item(struct job_worker *w, struct job_item *item)
 static void run_master(struct job_worker *w, struct job_item *item)
 {
     if (!job_master_pass(w))
-        cluster_box_pause(w->jobs->config.box, MASTER_IDLE_MS);
+        job_master_nap(w->jobs);
     job_submit(w->jobs, JOB_MASTER, item);
 }
 
@@ -228,7 +227,7 @@ static void work(void *worker, void *value)
     } else if (item->kind == ITEM_REAP) {
         job_reap(w);
     } else {
-        atomic_fetch_sub(&j->waiting[item->queue], 1);
+        job_master_note_taken(j, item->queue, atomic_fetch_sub(&j->waiting[item->queue], 1) - 1);
         atomic_fetch_add(&j->sent[item->queue], 1);
         work_queue_item(w, item);
     }
@@ -276,6 +275,12 @@ struct jobs *jobs_new(const struct jobs_config *config)
     pthread_mutex_init(&j->reap_lock, NULL);
     pthread_mutex_init(&j->drop_lock, NULL);
     pthread_mutex_init(&j->gate_lock, NULL);
+    pthread_mutex_init(&j->bell_lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&j->bell, &attr);
+    pthread_condattr_destroy(&attr);
     struct pool_ops keeper = {.name = "job_master", .work = keep_work, .drop = item_dropped, .arg = j};
     j->keeper = pool_new(&keeper, 0);
     for (size_t q = 0; q < JOB_QUEUES; q++)
@@ -422,6 +427,7 @@ void jobs_stop(struct jobs *j)
     if (j == NULL)
         return;
     /* The master first: it would go on filling the others. */
+    job_master_wake(j);
     pool_stop(j->pools[JOB_MASTER]);
     for (size_t k = 0; k < JOB_KINDS; k++) {
         if (k != JOB_MASTER)
@@ -433,5 +439,7 @@ void jobs_stop(struct jobs *j)
     pthread_mutex_destroy(&j->reap_lock);
     pthread_mutex_destroy(&j->drop_lock);
     pthread_mutex_destroy(&j->gate_lock);
+    pthread_mutex_destroy(&j->bell_lock);
+    pthread_cond_destroy(&j->bell);
     free(j);
 }

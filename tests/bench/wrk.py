@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""Load on one storage node with the program wrk."""
+import os
+import subprocess
+import sys
+
+PUT_LUA = """
+local n, thread = 0, 0
+function setup(t) t:set("id", thread); thread = thread + 1 end
+function init(args) body = string.rep("x", {size}) end
+function request()
+  n = n + 1
+  return wrk.format("PUT", string.format("/dev1/{name}/%d-%d.fid", id, n % {names}), {{["Content-Length"] = #body}}, body)
+end
+"""
+
+
+def put_lua(size, name, names=200):
+    """A script that stores files of `size` bytes in a folder of dev1, under `names` names for each thread."""
+    return PUT_LUA.format(size=size, name=name, names=names)
+
+
+def wrk(folder, base, lua, seconds, connections=32, path="/", headers=()):
+    """Run it for some seconds with two threads; the requests a second. Failed requests are shown on stderr."""
+    script = os.path.join(folder, "w.lua")
+    with open(script, "w") as f:
+        f.write(lua)
+    out = subprocess.run(["wrk", "-t2", f"-c{connections}", f"-d{seconds}", "-s", script,
+                          *[x for h in headers for x in ("-H", h)], base + path],
+                         capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        print(out, file=sys.stderr)
+    return float(next(line.split()[1] for line in out.splitlines() if line.startswith("Requests/sec")))
