@@ -19,7 +19,7 @@ import unittest
 
 from client import Client, TrackerError, http, http_connection  # noqa: F401 (for the tests that use this module)
 from daemon import BIN, Daemon, program, run  # noqa: F401
-from database import open_database
+from database import CHOSEN, open_database
 from waiting import DEADLINE, free_port, new_address, port_open, wait_until  # noqa: F401
 
 
@@ -90,7 +90,7 @@ class Node(Daemon):
 class Cluster:
     """Trackers, a database and storage nodes in a scratch folder. A context manager."""
 
-    def __init__(self, database="sqlite", nodes=3, devices=1, trackers=1, options=None, node_options=None,
+    def __init__(self, database=None, nodes=3, devices=1, trackers=1, options=None, node_options=None,
                  register=True, env=None, tracker_options=None):
         self.folder = tempfile.mkdtemp(prefix="mogtest-")
         self.trackers, self.nodes, self.database = [], [], None
@@ -193,13 +193,25 @@ class Cluster:
 
 
 class ClusterTest(unittest.TestCase):
-    """A test case with one cluster for the class (self.cluster) and a fresh connection for each test (self.client)."""
+    """A test case with one cluster for the class (self.cluster) and a fresh connection for each test (self.client).
 
-    database = "sqlite"
+    Its database is SQLite, or what the environment variable MOG_TEST_DB says; a subclass may run the same tests on
+    another one, and is left out when the variable has chosen for all.
+    """
+
+    database = None
     nodes, devices, trackers = 0, 1, 1
     options, node_options, env = {}, {}, {}
     register = True
     failed = False
+
+    def __init_subclass__(cls, **more):
+        super().__init_subclass__(**more)
+        bases = [base for base in cls.__mro__[1:] if any(name.startswith("test") for name in vars(base))]
+        is_repeat = not any(name.startswith("test") for name in vars(cls)) and \
+            any(getattr(base, "database", cls) is None for base in bases)
+        if CHOSEN and cls.database and is_repeat:
+            unittest.skip(f"all runs on {CHOSEN}")(cls)
 
     @classmethod
     def setUpClass(cls):

@@ -1,15 +1,32 @@
 # SPDX-License-Identifier: MIT
 """The tracker's database in a test: SQLite in the scratch folder, or a MariaDB or PostgreSQL server of our own."""
+import contextlib
+import hashlib
 import os
 import sqlite3
 
 from daemon import run
+
+KINDS = ("sqlite", "mariadb", "postgres")
+# Where tests run that do not say where themselves; the environment variable runs the whole suite elsewhere.
+CHOSEN = os.environ.get("MOG_TEST_DB", "")
+if CHOSEN and CHOSEN not in KINDS:
+    raise SystemExit(f"MOG_TEST_DB={CHOSEN}: it is one of {', '.join(KINDS)}")
+DEFAULT = CHOSEN or "sqlite"
+# And where those run that need a server of its own.
+SERVER = "postgres" if CHOSEN == "postgres" else "mariadb"
+
+
+def lock_number(name):
+    """What a named lock is called where locks have numbers."""
+    return int.from_bytes(hashlib.md5(name.encode()).digest()[:4], "big") & 0x7fffffff
 
 
 class Sqlite:
     """The embedded default: the tracker creates mogilefs.db in its state directory."""
 
     kind = "sqlite"
+    now = "CAST(strftime('%s','now') AS INTEGER)"  # its clock, as an expression of SQL
 
     def __init__(self, folder):
         self.state_dir = os.path.join(folder, "state")
@@ -36,6 +53,22 @@ class Sqlite:
             db.execute(sql)
         db.close()
 
+    @staticmethod
+    def hex(digits):
+        """Bytes, as an expression of SQL."""
+        return f"x'{digits}'"
+
+    @contextlib.contextmanager
+    def held(self, name):
+        """Be another tracker that holds this lock."""
+        number = lock_number(name)
+        self.execute("INSERT INTO lock (lockid, hostname, pid, acquiredat) "
+                     f"VALUES ({number}, 'elsewhere', 1, {self.now})")
+        try:
+            yield
+        finally:
+            self.execute(f"DELETE FROM lock WHERE lockid = {number}")
+
     def close(self):
         pass
 
@@ -45,6 +78,7 @@ class Server:
 
     def __init__(self, kind, folder, server_options=()):
         self.kind = kind
+        self.now = {"mariadb": "UNIX_TIMESTAMP()", "postgres": "EXTRACT(epoch FROM now())::int"}[kind]
         module = __import__(kind)
         self.server = module.Server(os.path.join(folder, kind), options=server_options)
         self.type = {"mariadb": "MySQL", "postgres": "Postgres"}[kind]
@@ -72,12 +106,29 @@ class Server:
     def execute(self, sql):
         self.server.rows("mogdb", sql)
 
+    def hex(self, digits):
+        return f"x'{digits}'" if self.kind == "mariadb" else f"'\\x{digits}'::bytea"
+
+    def session(self):
+        """A connection of our own to this database: see Session of the server's module."""
+        return self.server.session("mogdb")
+
+    @contextlib.contextmanager
+    def held(self, name):
+        """Be another tracker that holds this lock."""
+        with self.session() as other:
+            took = (f"SELECT GET_LOCK('{name}', 30)" if self.kind == "mariadb" else
+                    f"SELECT 1 FROM (SELECT pg_advisory_lock(0, {lock_number(name)})) x")
+            assert other.rows(took) == [["1"]], f"the lock {name} was not to be had"
+            yield
+
     def close(self):
         self.server.stop()
 
 
 def open_database(kind, folder):
-    """A fresh, empty database: kind is "sqlite", "mariadb" or "postgres"; or a database that is there, as it is."""
+    """A fresh, empty database: kind is one of KINDS, None for the default; or a database that is there, as it is."""
+    kind = kind or DEFAULT
     if not isinstance(kind, str):
         return kind
     return Sqlite(folder) if kind == "sqlite" else Server(kind, folder)

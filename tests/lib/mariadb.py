@@ -24,6 +24,55 @@ def unescape(cell):
     return (out + rest).decode("utf-8", "surrogateescape")
 
 
+class Session:
+    """One connection of the server's own client, which keeps its locks and transactions from call to call."""
+
+    MARK = b"--- that was all ---"
+
+    def __init__(self, server, database, user="root"):
+        self.process = subprocess.Popen(
+            ["mariadb", "--no-defaults", f"--socket={server.socket}", f"-u{user}", "-N", "-B", "-n", "--force",
+             "--default-character-set=binary", database], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
+
+    def send(self, sql):
+        """Begin a statement that may have to wait; answer() has its rows."""
+        self.process.stdin.write(os.fsencode(sql) + b";\nSELECT '" + self.MARK + b"';\n")
+        self.process.stdin.flush()
+
+    def answer(self):
+        lines = []
+        while (line := self.process.stdout.readline().rstrip(b"\n")) != self.MARK:
+            if line == b"" and self.process.poll() is not None:
+                raise AssertionError(f"the client ended: {lines}")
+            lines.append(line)
+        if lines and lines[-1].startswith(b"ERROR "):
+            raise AssertionError(lines[-1].decode(errors="replace"))
+        return [[unescape(cell) for cell in line.split(b"\t")] for line in lines]
+
+    def rows(self, sql):
+        """Run one statement: its rows, as lists of text; NULL is None. AssertionError with the server's message."""
+        self.send(sql)
+        return self.answer()
+
+    def close(self):
+        if self.process is not None:
+            process, self.process = self.process, None
+            process.stdin.close()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:  # it waits for an answer
+                process.kill()
+                process.wait()
+            process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
 class Server:
     """start() ... stop(); may be started again on the same data and port."""
 
@@ -92,6 +141,9 @@ class Server:
         if done.returncode != 0:
             raise AssertionError(f"{sql}: {done.stderr.decode(errors='replace')}")
         return done.stdout
+
+    def session(self, database, **more):
+        return Session(self, database, **more)
 
     def rows(self, database, sql):
         """The rows of a query, as lists of text; NULL is None."""

@@ -12,6 +12,7 @@ from daemon import die_with_parent
 from waiting import free_port, wait_until
 
 CELL, ROW, NULL = "\x1f", "\x1e", "\x1d"
+FORMAT = ["-X", "-q", "-A", "-t", "-F", CELL, "-R", ROW, "-P", "null=" + NULL]
 
 
 def binary(name):
@@ -26,6 +27,49 @@ def as_text(cell):
     if cell.startswith("\\x"):
         return bytes.fromhex(cell[2:]).decode("utf-8", "surrogateescape")
     return cell
+
+
+def parse(printed):
+    text = printed.rstrip("\n")
+    return [[as_text(cell) for cell in row.split(CELL)] for row in text.split(ROW)] if text else []
+
+
+class Session:
+    """One connection of the server's own client, which keeps its locks and transactions from call to call."""
+
+    MARK = "--- that was all ---"
+
+    def __init__(self, server, database):
+        self.process = subprocess.Popen(
+            [binary("psql"), *FORMAT, "-h", server.host, "-p", str(server.port), "-U", server.root_user, "-d", database],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=die_with_parent,
+            env={**os.environ, "PGPASSWORD": server.root_password})
+
+    def rows(self, sql):
+        """Run one statement: its rows, as lists of text; NULL is None. AssertionError with the server's message."""
+        self.process.stdin.write(f"{sql};\n\\echo '{self.MARK}'\n".encode("utf-8", "surrogateescape"))
+        self.process.stdin.flush()
+        out = ""
+        while self.MARK not in out:
+            line = self.process.stdout.readline().decode("utf-8", "surrogateescape")
+            assert line, f"the client ended: {out}"
+            out += line
+        if "ERROR:" in out:
+            raise AssertionError(out)
+        return parse(out[:out.index(self.MARK)])
+
+    def close(self):
+        if self.process is not None:
+            process, self.process = self.process, None
+            process.stdin.close()
+            process.wait(30)
+            process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 class Server:
@@ -80,14 +124,15 @@ class Server:
 
     def rows(self, database, sql):
         """The rows of a query, as lists of text; bytea as its bytes; NULL is None."""
-        done = subprocess.run([binary("psql"), "-X", "-q", "-A", "-t", "-F", CELL, "-R", ROW, "-P", "null=" + NULL,
-                               "-v", "ON_ERROR_STOP=1", "-h", self.host, "-p", str(self.port), "-U", self.root_user,
+        done = subprocess.run([binary("psql"), *FORMAT, "-v", "ON_ERROR_STOP=1", "-h", self.host, "-p", str(self.port), "-U", self.root_user,
                                "-d", database or "postgres", "-c", sql], capture_output=True, timeout=60,
                               env={**os.environ, "PGPASSWORD": self.root_password})
         if done.returncode != 0:
             raise AssertionError(f"{sql}: {done.stderr.decode(errors='replace')}")
-        text = done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
-        return [[as_text(cell) for cell in row.split(CELL)] for row in text.split(ROW)] if text else []
+        return parse(done.stdout.decode("utf-8", "surrogateescape"))
+
+    def session(self, database):
+        return Session(self, database)
 
     def send_signal(self, sig):
         os.killpg(self.process.pid, sig)

@@ -6,12 +6,13 @@ import time
 import unittest
 
 from cluster import ClusterTest, http, wait_until
+from database import SERVER
 
 CLIENTS, KEYS, SECONDS = 12, 40, 12
 
 
 class TwoTrackers(ClusterTest):
-    database = "mariadb"
+    database = SERVER
     nodes, trackers = 2, 2
     options = {"query_jobs": 8, "delete_jobs": 2, "debug": 0}
 

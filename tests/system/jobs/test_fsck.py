@@ -61,7 +61,7 @@ class Fsck(ClusterTest):
         db.execute(f"UPDATE file SET devcount={len(rows) if devcount is None else devcount} WHERE fid={fid}")
         if checksum:
             algorithm, digest = checksum
-            db.execute(f"INSERT INTO checksum (fid, hashtype, checksum) VALUES ({fid}, {algorithm}, x'{digest}')")
+            db.execute(f"INSERT INTO checksum (fid, hashtype, checksum) VALUES ({fid}, {algorithm}, {db.hex(digest)})")
         return fid
 
     def check(self, fid, policy_only=0):

@@ -5,10 +5,11 @@ import signal
 import unittest
 
 from cluster import ClusterTest, http, wait_until
+from database import SERVER
 
 
 class TakeOver(ClusterTest):
-    database = "mariadb"
+    database = SERVER
     nodes = 3
     trackers = 2
     options = {"query_jobs": 10, "replicate_jobs": 2, "delete_jobs": 2}
@@ -45,11 +46,10 @@ class TakeOver(ClusterTest):
 class HandBack(ClusterTest):
     nodes = 2
     options = {"replicate_jobs": 1, "query_jobs": 2}
-    now = "CAST(strftime('%s','now') AS INTEGER)"
 
     def claimed(self):
         return int(self.cluster.database.rows(
-            f"SELECT COUNT(*) FROM file_to_replicate WHERE nexttry > {self.now} + 500")[0][0])
+            f"SELECT COUNT(*) FROM file_to_replicate WHERE nexttry > {self.cluster.database.now} + 500")[0][0])
 
     def prepare(self, name):
         """Rows that one worker needs long for: the second node answers nobody."""
@@ -80,8 +80,7 @@ class HandBack(ClusterTest):
 class DatabaseAway(HandBack):
     """The database is restarted while work is in the hands of a worker."""
 
-    database = "mariadb"
-    now = "UNIX_TIMESTAMP()"
+    database = SERVER
 
     def test_what_is_not_done_is_handed_back(self):
         name = self.domain(two=2)

@@ -164,16 +164,11 @@ class OddCopies(FakeNodesTest):
 
     def hold(self, fid):
         """Be another tracker that works on this file."""
-        name = f"mgfs:fid:{fid}:replicate"
-        lockid = int.from_bytes(hashlib.md5(name.encode()).digest()[:4], "big") & 0x7fffffff
-        self.cluster.database.execute("INSERT INTO lock (lockid, hostname, pid, acquiredat) VALUES "
-                                      f"({lockid}, 'elsewhere', 1, CAST(strftime('%s','now') AS INTEGER))")
-        self.addCleanup(self.cluster.database.execute, f"DELETE FROM lock WHERE lockid={lockid}")
+        self.enterContext(self.cluster.database.held(f"mgfs:fid:{fid}:replicate"))
 
     def due_in(self, table, fid, more=""):
-        got = self.rows(f"SELECT nexttry - CAST(strftime('%s','now') AS INTEGER), failcount FROM {table} "
-                        f"WHERE fid={fid}{more}")
-        return [int(v) for v in got[0]] if got else None
+        got = self.rows(f"SELECT nexttry, {self.cluster.database.now}, failcount FROM {table} WHERE fid={fid}{more}")
+        return [int(got[0][0]) - int(got[0][1]), int(got[0][2])] if got else None
 
     def test_a_file_that_another_tracker_works_on_is_tried_again_soon(self):
         fid, _, _ = self.stored("two")

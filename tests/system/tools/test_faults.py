@@ -5,11 +5,12 @@ import os
 import tempfile
 
 from cluster import ClusterTest, run, wait_until
+from database import SERVER
 from fake_tracker import tool_env
 
 
 class Faults(ClusterTest):
-    database = "mariadb"
+    database = SERVER
     nodes, devices, trackers = 3, 1, 2
 
     def setUp(self):

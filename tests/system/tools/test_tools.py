@@ -9,7 +9,6 @@ from fake_tracker import tool_env
 
 
 class Tools(ClusterTest):
-    database = "sqlite"
     nodes, devices = 3, 2
 
     @classmethod

@@ -3,6 +3,7 @@
 import unittest
 
 from cluster import Cluster, wait_until
+from database import SERVER
 from daemon import run
 from waiting import free_port, port_open
 from web_case import fetch, parse_metrics
@@ -18,7 +19,7 @@ class Start(unittest.TestCase):
 
     def test_not_ready_without_its_database(self):
         port = free_port()
-        with Cluster("mariadb", nodes=0, options={"http_listen": port}) as cluster:
+        with Cluster(SERVER, nodes=0, options={"http_listen": port}) as cluster:
             wait_until(lambda: fetch("127.0.0.1", port, "/readyz").status == 200)
             cluster.database.server.halt()
             wait_until(lambda: fetch("127.0.0.1", port, "/readyz").status == 503, what="it is seen to be gone")

@@ -4,6 +4,7 @@ import time
 import unittest
 
 from cluster import ClusterTest, http, wait_until
+from database import SERVER
 
 
 class Cache(ClusterTest):
@@ -78,7 +79,7 @@ class Cache(ClusterTest):
 
 
 class TwoTrackers(ClusterTest):
-    database = "mariadb"
+    database = SERVER
     nodes, trackers = 1, 2
 
     def test_the_other_tracker_sees_it_soon(self):
@@ -114,7 +115,7 @@ class TwoTrackers(ClusterTest):
 
 
 class DatabaseDown(ClusterTest):
-    database = "mariadb"
+    database = SERVER
     nodes = 1
 
     def test_commands_while_the_database_is_gone(self):

@@ -84,7 +84,7 @@ class Devices(ClusterTest):
         self.assertEqual(list(self.cluster.devices()), [3, 12])
 
     def test_an_unknown_status_in_the_database_is_down(self):
-        if self.database != "sqlite":
+        if self.cluster.database.kind != "sqlite":
             self.skipTest("the column has an enumerated type")
         self.client.request("create_device", devid=1, hostname="h1")
         self.cluster.database.execute("UPDATE device SET status = 'asleep'")
