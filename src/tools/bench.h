@@ -6,7 +6,6 @@
 #include "tools/hist.h"
 #include "tools/tool.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,11 +13,13 @@ struct bench_opts {
     unsigned connections;
     int64_t seconds;         /* of each operation */
     uint64_t count;          /* at most so many requests of each operation; 0: no limit */
+    uint64_t rate;           /* so many requests a second, whatever comes of them; 0: one after the other */
+    int64_t timeout_s;       /* for an answer */
     uint64_t keys;           /* files to prepare for operations that need some */
     uint64_t size;           /* bytes of a file */
     const char *class_name;  /* NULL: not sent */
     const char *prefix;      /* of all keys; ends in something unique */
-    bool each_tracker_alone; /* threads are spread over the trackers, one tracker each */
+    bool each_tracker_alone; /* connections are spread over the trackers, one tracker each */
 };
 
 struct bench_result {
@@ -35,9 +36,8 @@ struct bench;
 struct bench *bench_new(struct tool *t, const struct bench_opts *opts);
 void bench_free(struct bench *b);
 
-/* Whether there is an operation of this name; names all of them, separated by blanks, when `name` is NULL. */
+/* Whether there is an operation of this name. */
 bool bench_is_op(const char *name);
-const char *bench_op_names(void);
 
 /* Store files until there are `opts->keys`, when the operation needs some. MOG_OK, or why the first one failed. */
 MOG_MUSTCHECK enum mog_err bench_prepare(struct bench *b, const char *op, struct mog_fail *f);

@@ -9,16 +9,23 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "tools/bench.h"
+#include "tools/bench_op.h"
 #include "tools/bigfile.h"
 #include "tools/out.h"
 
-enum { CONNECTIONS_MAX = 1000, KEYS_MAX = 10 * 1000 * 1000, SIZE_MAX_BYTES = 1024 * 1024 * 1024 };
+enum {
+    CONNECTIONS_MAX = 10000,
+    RATE_MAX = 10 * 1000 * 1000,
+    KEYS_MAX = 10 * 1000 * 1000,
+    SIZE_MAX_BYTES = 1024 * 1024 * 1024
+};
 
 static const struct toolopt_def defs[] = {
     {"ops", 0, TOOLOPT_STRING, "what to do, separated by commas (default: noop,upload,get_paths,file_info,delete)"},
     {"connections", 'c', TOOLOPT_INT, "connections at the same time (default 10)"},
     {"seconds", 's', TOOLOPT_INT, "how long each takes (default 5)"},
     {"count", 0, TOOLOPT_INT, "at most so many requests of each"},
+    {"rate", 0, TOOLOPT_INT, "so many requests a second, answered or not; latencies count from when each was due"},
     {"keys", 0, TOOLOPT_INT, "files to store before what needs some (default 1000)"},
     {"size", 0, TOOLOPT_STRING, "size of a file: a number with B, K or M (default 4K)"},
     {"class", 0, TOOLOPT_STRING, "class to store in"},
@@ -88,9 +95,11 @@ static json_t *result_json(const struct bench_result *r)
 
 static bool read_options(struct tool *t, struct bench_opts *o, struct mog_fail *f)
 {
-    int64_t connections, seconds, count, keys;
+    int64_t connections, seconds, count, keys, rate;
     const char *size = toolopt_text(&t->opt, "size");
     if (toolopt_int(&t->opt, "connections", 1, CONNECTIONS_MAX, 10, &connections, f) != MOG_OK ||
+        toolopt_int(&t->opt, "rate", 1, RATE_MAX, 0, &rate, f) != MOG_OK ||
+        toolopt_int(&t->opt, "timeout", 1, 86400, 3, &o->timeout_s, f) != MOG_OK ||
         toolopt_int(&t->opt, "seconds", 1, 86400, 5, &seconds, f) != MOG_OK ||
         toolopt_int(&t->opt, "count", 1, INT64_MAX, 0, &count, f) != MOG_OK ||
         toolopt_int(&t->opt, "keys", 1, KEYS_MAX, 1000, &keys, f) != MOG_OK)
@@ -106,6 +115,7 @@ static bool read_options(struct tool *t, struct bench_opts *o, struct mog_fail *
     o->seconds = seconds;
     o->count = (uint64_t)count;
     o->keys = (uint64_t)keys;
+    o->rate = (uint64_t)rate;
     o->class_name = toolopt_str(&t->opt, "class");
     o->each_tracker_alone = toolopt_flag(&t->opt, "spread");
     return true;
