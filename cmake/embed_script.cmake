@@ -1,5 +1,6 @@
-# Run by embed.cmake. OUT: the C file; ROOT: folder that names are relative to; TEXTS: the files.
-set(code "/* Generated from sql/: do not edit. */\n#include \"store/embedded.h\"\n")
+# Run by embed.cmake. OUT: the C file; ROOT: folder that names are relative to; HEADER, ARRAY: what declares the array,
+# and its name; TEXTS: the files.
+set(code "/* Generated: do not edit. */\n#include \"${HEADER}\"\n")
 set(rows "")
 set(n 0)
 foreach(text IN LISTS TEXTS)
@@ -10,5 +11,5 @@ foreach(text IN LISTS TEXTS)
   string(APPEND rows "    {\"${name}\", text_${n}},\n")
   math(EXPR n "${n}+1")
 endforeach()
-string(APPEND code "const struct embedded_text embedded_sql[] = {\n${rows}    {0, 0}};\n")
+string(APPEND code "const struct embedded_text ${ARRAY}[] = {\n${rows}    {0, 0}};\n")
 file(WRITE ${OUT} "${code}")

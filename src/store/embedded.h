@@ -3,10 +3,7 @@
 #ifndef MOG_STORE_EMBEDDED_H
 #define MOG_STORE_EMBEDDED_H
 
-struct embedded_text {
-    const char *name; /* "sqlite/schema.sql" */
-    const char *text;
-};
+#include "common/embedded.h"
 
 /* Ends with a row whose name is NULL. */
 extern const struct embedded_text embedded_sql[];

@@ -54,9 +54,9 @@ static enum mog_err load_all(struct adm *a, struct cluster *c, struct mog_fail *
 static void add_row(json_t *list, const char *text, const char *error)
 {
     json_t *row = json_object();
-    out_json_str(row, "action", text);
+    report_json_str(row, "action", text);
     if (error)
-        out_json_str(row, "error", error);
+        report_json_str(row, "error", error);
     json_array_append_new(list, row);
 }
 

@@ -61,7 +61,7 @@ static int check_tracker(struct adm *a, struct client *one, void *arg)
         json_object_set_new(row, "tracker", json_string(client_name(one, 0)));
         json_object_set_new(row, "ok", json_boolean(ok));
         if (!ok)
-            out_json_str(row, "error", f.text);
+            report_json_str(row, "error", f.text);
         json_array_append_new(json_object_get(k->json, "trackers"), row);
     } else {
         printf("%s%s%s\n", out_begin(a->color, ok ? OUT_GOOD : OUT_BAD),
@@ -78,8 +78,8 @@ static void print_host(struct check *k, const struct cluster_host *h, const stru
     if (k->json) {
         json_t *row = json_object();
         json_object_set_new(row, "hostid", json_integer((json_int_t)h->hostid));
-        out_json_str(row, "hostname", h->name);
-        out_json_str(row, "status", h->status);
+        report_json_str(row, "hostname", h->name);
+        report_json_str(row, "status", h->status);
         json_object_set_new(row, "checked", json_boolean(alive));
         json_object_set_new(row, "ok", json_boolean(ok));
         json_array_append_new(json_object_get(k->json, "hosts"), row);
@@ -167,11 +167,11 @@ static void device_json(struct check *k, const struct cluster_device *d, const s
     json_t *row = json_object();
     json_object_set_new(row, "hostid", json_integer((json_int_t)d->hostid));
     json_object_set_new(row, "devid", json_integer((json_int_t)d->devid));
-    out_json_str(row, "status", d->status);
-    out_json_str(row, "observed_state", d->observed);
+    report_json_str(row, "status", d->status);
+    report_json_str(row, "observed_state", d->observed);
     json_object_set_new(row, "ok", json_boolean(problem == NULL));
     if (problem) {
-        out_json_str(row, "error", problem);
+        report_json_str(row, "error", problem);
     } else {
         json_object_set_new(row, "total_kib", json_real(u->total_kib));
         json_object_set_new(row, "used_kib", json_real(u->used_kib));

@@ -68,9 +68,9 @@ static json_t *device_json(const struct cluster_host *h, const struct cluster_de
     json_t *row = json_object();
     json_object_set_new(row, "devid", json_integer((json_int_t)d->devid));
     json_object_set_new(row, "hostid", json_integer((json_int_t)d->hostid));
-    out_json_str(row, "hostname", h->name);
-    out_json_str(row, "status", d->status);
-    out_json_str(row, "observed_state", d->observed[0] ? d->observed : NULL);
+    report_json_str(row, "hostname", h->name);
+    report_json_str(row, "status", d->status);
+    report_json_str(row, "observed_state", d->observed[0] ? d->observed : NULL);
     json_object_set_new(row, "weight", json_integer((json_int_t)d->weight));
     json_object_set_new(row, "mb_total", d->usage_known ? json_integer((json_int_t)d->mb_total) : json_null());
     json_object_set_new(row, "mb_used", d->usage_known ? json_integer((json_int_t)d->mb_used) : json_null());
@@ -135,9 +135,9 @@ static void sum_host(struct adm *a, const struct cluster *c, const struct cluste
     }
     if (json) {
         json_t *row = json_object();
-        out_json_str(row, "hostname", h->name);
+        report_json_str(row, "hostname", h->name);
         json_object_set_new(row, "hostid", json_integer((json_int_t)h->hostid));
-        out_json_str(row, "status", h->status);
+        report_json_str(row, "status", h->status);
         json_object_set_new(row, "devices", json_integer((json_int_t)n));
         json_object_set_new(row, "used_gib", json_real(used));
         json_object_set_new(row, "free_gib", json_real(total - used));

@@ -20,14 +20,14 @@ static json_t *domains_json(const struct cluster *c)
     for (size_t i = 0; i < c->n_domains; i++) {
         const struct cluster_domain *d = &c->domains[i];
         json_t *row = json_object(), *classes = json_array();
-        out_json_str(row, "domain", d->name);
+        report_json_str(row, "domain", d->name);
         for (size_t j = 0; j < d->n_classes; j++) {
             const struct cluster_class *cl = &d->classes[j];
             json_t *one = json_object();
-            out_json_str(one, "class", cl->name);
+            report_json_str(one, "class", cl->name);
             json_object_set_new(one, "mindevcount", json_integer((json_int_t)cl->mindevcount));
-            out_json_str(one, "replpolicy", cl->replpolicy);
-            out_json_str(one, "hashtype", cl->hashtype);
+            report_json_str(one, "replpolicy", cl->replpolicy);
+            report_json_str(one, "hashtype", cl->hashtype);
             json_array_append_new(classes, one);
         }
         json_object_set_new(row, "classes", classes);

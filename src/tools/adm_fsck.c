@@ -144,7 +144,7 @@ static void status_json(const struct kv *k, const struct progress *p)
 {
     json_t *o = json_object(), *events = json_object();
     json_object_set_new(o, "running", json_boolean(kv_u64(k, "running", 0) != 0));
-    out_json_str(o, "host", kv_str(k, "host", ""));
+    report_json_str(o, "host", kv_str(k, "host", ""));
     json_object_set_new(o, "policy_only", json_boolean(kv_u64(k, "policy_only", 0) != 0));
     json_object_set_new(o, "max_fid_checked", json_integer((json_int_t)p->checked));
     json_object_set_new(o, "end_fid", json_integer((json_int_t)p->end));
@@ -203,7 +203,7 @@ static void print_row(struct adm *a, const struct kvindex *x, uint64_t i, json_t
         uint64_t n;
         if (kvindex_u64(x, &n, "row_%" PRIu64 "_utime", i))
             json_object_set_new(row, "unixtime", json_integer((json_int_t)n));
-        out_json_str(row, "event", event);
+        report_json_str(row, "event", event);
         json_object_set_new(row, "fid",
                             kvindex_u64(x, &n, "row_%" PRIu64 "_fid", i) ? json_integer((json_int_t)n) : json_null());
         json_object_set_new(row, "devid",

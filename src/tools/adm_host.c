@@ -49,13 +49,13 @@ static json_t *host_json(const struct cluster_host *h)
 {
     json_t *row = json_object();
     json_object_set_new(row, "hostid", json_integer((json_int_t)h->hostid));
-    out_json_str(row, "hostname", h->name);
-    out_json_str(row, "status", h->status);
-    out_json_str(row, "ip", h->ip);
+    report_json_str(row, "hostname", h->name);
+    report_json_str(row, "status", h->status);
+    report_json_str(row, "ip", h->ip);
     json_object_set_new(row, "port", json_integer((json_int_t)h->port));
     json_object_set_new(row, "getport", h->get_port ? json_integer((json_int_t)h->get_port) : json_null());
-    out_json_str(row, "altip", h->altip[0] ? h->altip : NULL);
-    out_json_str(row, "altmask", h->altmask[0] ? h->altmask : NULL);
+    report_json_str(row, "altip", h->altip[0] ? h->altip : NULL);
+    report_json_str(row, "altmask", h->altmask[0] ? h->altmask : NULL);
     return row;
 }
 

@@ -61,7 +61,7 @@ static int rebalance_settings(struct adm *a)
         if (strncmp(key, "rebal_", 6) != 0 || strcmp(key, "rebal_state") == 0)
             continue;
         if (json)
-            out_json_str(json, key, c.settings[i].value);
+            report_json_str(json, key, c.settings[i].value);
         else
             printf("%25s = %s\n", key, c.settings[i].value);
     }
@@ -106,7 +106,7 @@ static void print_state(const char *state, bool running, bool as_json)
         else
             value = parts.items[i] + strlen(parts.items[i]);
         if (json)
-            out_json_str(json, parts.items[i], value);
+            report_json_str(json, parts.items[i], value);
         else
             printf("%25s = %s\n", parts.items[i], value);
     }
@@ -147,7 +147,7 @@ static json_t *device_json(const struct cluster *c, const char *id)
     const struct cluster_device *d = cluster_device_find(c, devid);
     const struct cluster_host *h = d ? cluster_host_find(c, d->hostid) : NULL;
     json_object_set_new(row, "devid", json_integer((json_int_t)devid));
-    out_json_str(row, "hostname", h ? h->name : NULL);
+    report_json_str(row, "hostname", h ? h->name : NULL);
     json_object_set_new(row, "mb_free",
                         d && d->usage_known ? json_integer((json_int_t)(d->mb_total - d->mb_used)) : json_null());
     return row;
@@ -180,7 +180,7 @@ static void print_test(struct adm *a, const struct cluster *c, const struct kv *
     const char *sources = kv_str(k, "sdevs", ""), *destinations = kv_str(k, "ddevs", "");
     if (adm_json(a)) {
         json_t *o = json_object(), *s = json_array(), *d = json_array();
-        out_json_str(o, "policy", policy);
+        report_json_str(o, "policy", policy);
         print_devices(c, sources, s);
         print_devices(c, destinations, d);
         json_object_set_new(o, "sources", s);

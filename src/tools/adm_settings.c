@@ -43,7 +43,7 @@ static void list_json(const struct cluster *c, bool all)
     json_t *list = json_object();
     for (size_t i = 0; i < c->n_settings; i++) {
         if (all || !is_hidden(c->settings[i].key))
-            out_json_str(list, c->settings[i].key, c->settings[i].value);
+            report_json_str(list, c->settings[i].key, c->settings[i].value);
     }
     for (size_t i = 0; all && i < sizeof known / sizeof known[0]; i++) {
         if (!cluster_setting(c, known[i].key))

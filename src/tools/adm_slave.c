@@ -107,9 +107,9 @@ static void print_slave(const char *key, const char *value, json_t *json)
     if (json) {
         static const char *const names[] = {"dsn", "username", "password"};
         json_t *row = json_object();
-        out_json_str(row, "key", key);
+        report_json_str(row, "key", key);
         for (int i = 0; i < 3; i++)
-            out_json_bytes(row, names[i], part[i]);
+            report_json_bytes(row, names[i], part[i]);
         json_array_append_new(json, row);
         return;
     }

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/num.h"
+#include "report/report_status.h"
 #include "tools/adm.h"
 #include "tools/out.h"
 
@@ -57,16 +58,21 @@ static void parse_counters(struct kv *k, const struct buf *text)
     }
 }
 
+static struct tracker_state *tracker_of(struct status *s, const struct client *one)
+{
+    size_t i = 0;
+    while (strcmp(s->trackers[i].name, client_name(one, 0)) != 0)
+        i++;
+    return &s->trackers[i];
+}
+
 static int look_at_tracker(struct adm *a, struct client *one, void *arg)
 {
     struct status *s = arg;
     struct mog_fail f = {.code = MOG_OK};
     struct buf text = BUF_ZERO;
-    size_t i = 0;
+    struct tracker_state *t = tracker_of(s, one);
     (void)a;
-    while (strcmp(s->trackers[i].name, client_name(one, 0)) != 0)
-        i++;
-    struct tracker_state *t = &s->trackers[i];
     t->asked_before_ms = t->ok ? t->asked_ms : 0;
     t->queries_before = kv_u64(&t->counters, "queries", 0);
     kv_reset(&t->counters);
@@ -294,65 +300,100 @@ static void print_text(const struct status *s)
 
 /* ---- JSON ---- */
 
-static void add_number(json_t *o, const char *name, const struct span *value)
+/* What a tracker of ours tells of itself; NULL: it is another one, or does not tell. */
+static json_t *parse_document(const struct buf *text)
 {
-    uint64_t n;
-    if (num_parse_u64(*value, 0, INT64_MAX, &n) == MOG_OK)
-        json_object_set_new(o, name, json_integer((json_int_t)n));
-    else
-        out_json_bytes(o, name, *value);
+    json_t *doc = json_loadb(buf_cstr(text), text->len, 0, NULL);
+    if (doc && json_is_array(json_object_get(doc, "trackers")))
+        return doc;
+    json_decref(doc);
+    return NULL;
 }
 
-static json_t *pairs_json(const struct kv *k)
+struct documents {
+    struct status *s;
+    json_t *first;    /* the document of the first tracker that gave one; NULL: none did */
+    json_t *trackers; /* their rows, one by one */
+};
+
+static int ask_for_document(struct adm *a, struct client *one, void *arg)
 {
-    json_t *o = json_object();
-    for (size_t i = 0; i < k->n; i++)
-        add_number(o, k->items[i].name.ptr, &k->items[i].value);
-    return o;
+    struct documents *d = arg;
+    struct mog_fail ignored;
+    struct buf text = BUF_ZERO;
+    const struct tracker_state *t = tracker_of(d->s, one);
+    struct report_tracker row = {.name = t->name,
+                                 .failure = t->ok ? NULL : t->error,
+                                 .version = t->version,
+                                 .counters = t->ok ? &t->counters : NULL};
+    json_t *doc = NULL;
+    (void)a;
+    if (t->ok && client_admin(one, "!status", &text, &ignored) == MOG_OK)
+        doc = parse_document(&text);
+    json_t *own = json_array_get(json_object_get(doc, "trackers"), 0);
+    if (json_is_object(own)) {
+        report_json_str(own, "tracker", t->name); /* as we call it */
+        json_array_append(d->trackers, own);
+    } else {
+        json_array_append_new(d->trackers, report_status_tracker(&row));
+    }
+    if (d->first == NULL)
+        d->first = json_incref(doc);
+    json_decref(doc);
+    buf_fini(&text);
+    return 0;
 }
 
-static json_t *status_json(const struct status *s)
+/* The same document from what any tracker can be asked. */
+static json_t *own_document(const struct status *s, json_t *trackers)
 {
-    json_t *o = json_object(), *trackers = json_array(), *devices = json_array(), *hosts = json_array();
-    for (size_t i = 0; i < s->n_trackers; i++) {
-        const struct tracker_state *t = &s->trackers[i];
-        json_t *row = json_object();
-        out_json_str(row, "tracker", t->name);
-        json_object_set_new(row, "ok", json_boolean(t->ok));
-        out_json_str(row, "version", t->version);
-        if (t->ok)
-            json_object_set_new(row, "counters", pairs_json(&t->counters));
-        else
-            out_json_str(row, "error", t->error);
-        json_array_append_new(trackers, row);
+    const struct cluster *c = &s->cluster;
+    struct report_host *hosts = mem_calloc(c->n_hosts + 1, sizeof *hosts);
+    struct report_device *devices = mem_calloc(c->n_devices + 1, sizeof *devices);
+    for (size_t i = 0; i < c->n_hosts; i++)
+        hosts[i] = (struct report_host){.hostid = c->hosts[i].hostid,
+                                        .port = c->hosts[i].port,
+                                        .name = c->hosts[i].name,
+                                        .ip = c->hosts[i].ip,
+                                        .status = c->hosts[i].status};
+    for (size_t i = 0; i < c->n_devices; i++) {
+        const struct cluster_device *d = &c->devices[i];
+        devices[i] = (struct report_device){.devid = d->devid,
+                                            .hostid = d->hostid,
+                                            .status = d->status,
+                                            .observed = d->observed,
+                                            .weight = d->weight,
+                                            .has_usage = d->usage_known,
+                                            .mb_total = d->mb_total,
+                                            .mb_used = d->mb_used,
+                                            .utilization = -1};
+        if (num_parse_double(span_of(d->utilization), &devices[i].utilization) != MOG_OK)
+            devices[i].utilization = -1;
     }
-    for (size_t i = 0; i < s->cluster.n_hosts; i++) {
-        json_t *row = json_object();
-        out_json_str(row, "hostname", s->cluster.hosts[i].name);
-        json_object_set_new(row, "hostid", json_integer((json_int_t)s->cluster.hosts[i].hostid));
-        out_json_str(row, "status", s->cluster.hosts[i].status);
-        json_array_append_new(hosts, row);
+    struct report_status r = {.unix_s = clock_wall_s(),
+                              .hosts = hosts,
+                              .n_hosts = c->n_hosts,
+                              .devices = devices,
+                              .n_devices = c->n_devices,
+                              .fsck = s->have_fsck ? &s->fsck.args : NULL,
+                              .is_rebalancing = rebalance_runs(s),
+                              .rebalance_state = s->have_rebalance ? kv_str(&s->rebalance.args, "state", "") : NULL};
+    json_t *doc = report_status(&r, trackers);
+    free(hosts);
+    free(devices);
+    return doc;
+}
+
+static void print_json(struct status *s)
+{
+    struct documents d = {.s = s, .trackers = json_array()};
+    (void)adm_each_tracker(s->a, ask_for_document, &d);
+    if (d.first) {
+        json_object_set_new(d.first, "trackers", d.trackers);
+        out_json(d.first);
+    } else {
+        out_json(own_document(s, d.trackers));
     }
-    for (size_t i = 0; i < s->cluster.n_devices; i++) {
-        const struct cluster_device *d = &s->cluster.devices[i];
-        json_t *row = json_object();
-        json_object_set_new(row, "devid", json_integer((json_int_t)d->devid));
-        json_object_set_new(row, "hostid", json_integer((json_int_t)d->hostid));
-        out_json_str(row, "status", d->status);
-        out_json_str(row, "observed_state", d->observed);
-        if (d->usage_known) {
-            json_object_set_new(row, "mb_total", json_integer((json_int_t)d->mb_total));
-            json_object_set_new(row, "mb_used", json_integer((json_int_t)d->mb_used));
-        }
-        json_array_append_new(devices, row);
-    }
-    json_object_set_new(o, "trackers", trackers);
-    json_object_set_new(o, "hosts", hosts);
-    json_object_set_new(o, "devices", devices);
-    json_object_set_new(o, "fsck", s->have_fsck ? pairs_json(&s->fsck.args) : json_null());
-    json_object_set_new(o, "rebalance_running", json_boolean(rebalance_runs(s)));
-    out_json_str(o, "rebalance_state", s->have_rebalance ? kv_str(&s->rebalance.args, "state", "") : NULL);
-    return o;
 }
 
 static int status_run(struct adm *a)
@@ -371,7 +412,7 @@ static int status_run(struct adm *a)
         if (watch && a->color)
             fputs("\033[H\033[2J", stdout);
         if (adm_json(a))
-            out_json(status_json(&s));
+            print_json(&s);
         else
             print_text(&s);
         if (fflush(stdout) != 0 || !watch)

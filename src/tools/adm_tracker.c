@@ -35,7 +35,7 @@ static void answer_json(json_t *list, const char *tracker, enum mog_err e, const
     }
     json_object_set_new(row, "lines", lines);
     if (e != MOG_OK)
-        out_json_str(row, "error", f->text);
+        report_json_str(row, "error", f->text);
     json_array_append_new(list, row);
 }
 

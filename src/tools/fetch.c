@@ -8,7 +8,7 @@
 
 #include "common/digest.h"
 #include "common/urlenc.h"
-#include "tools/httpstat.h"
+#include "common/httpstat.h"
 
 enum { CONNECT_MS = 3000, SILENCE_MS = 10000, PATHS_MAX = 99, ROUNDS = 2 };
 

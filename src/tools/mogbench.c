@@ -76,7 +76,7 @@ static void print_result(const struct bench_result *r)
 static json_t *result_json(const struct bench_result *r)
 {
     json_t *o = json_object(), *latency = json_object();
-    out_json_str(o, "operation", r->op);
+    report_json_str(o, "operation", r->op);
     json_object_set_new(o, "requests", json_integer((json_int_t)r->latencies->n));
     json_object_set_new(o, "errors", json_integer((json_int_t)r->errors));
     json_object_set_new(o, "seconds", json_real(r->seconds));
@@ -89,7 +89,7 @@ static json_t *result_json(const struct bench_result *r)
     json_object_set_new(latency, "max", json_real((double)r->latencies->max_us / 1000));
     json_object_set_new(o, "latency_ms", latency);
     if (r->errors)
-        out_json_str(o, "first_error", r->first_error);
+        report_json_str(o, "first_error", r->first_error);
     return o;
 }
 

@@ -9,7 +9,7 @@
 #include "common/mem.h"
 #include "common/num.h"
 #include "common/urlenc.h"
-#include "tools/httpstat.h"
+#include "common/httpstat.h"
 #include "tools/kvindex.h"
 #include "tools/out.h"
 #include "tools/tool.h"
@@ -256,7 +256,7 @@ static json_t *group_json(const struct debug *d, const char *group)
             continue;
         if (!o)
             o = json_object();
-        out_json_bytes(o, column, d->pairs.sorted[i].value);
+        report_json_bytes(o, column, d->pairs.sorted[i].value);
     }
     return o ? o : json_null();
 }
@@ -268,22 +268,22 @@ static void print_json(const struct debug *d)
     for (const char *const *group = queues; *group; group++)
         json_object_set_new(o, *group, group_json(d, *group));
     const struct span *checksum = kvindex_find(&d->pairs, "checksum");
-    out_json_str(o, "checksum", checksum ? checksum->ptr : NULL);
+    report_json_str(o, "checksum", checksum ? checksum->ptr : NULL);
     for (size_t i = 0; i < d->n_copies; i++) {
         const struct copy *c = &d->copies[i];
         json_t *row = json_object();
         json_object_set_new(row, "devid", json_integer((json_int_t)c->devid));
-        out_json_str(row, "url", c->url);
+        report_json_str(row, "url", c->url);
         if (c->checked) {
-            out_json_str(row, "result", c->result);
+            report_json_str(row, "result", c->result);
             json_object_set_new(row, "ok", json_boolean(c->good && !has_other_hash(d, c) && !has_other_length(d, c)));
         }
         if (c->good)
             json_object_set_new(row, "length", json_integer((json_int_t)c->length));
         if (c->hash[0])
-            out_json_str(row, "md5", c->hash);
+            report_json_str(row, "md5", c->hash);
         if (c->last_modified[0])
-            out_json_str(row, "last_modified", c->last_modified);
+            report_json_str(row, "last_modified", c->last_modified);
         json_array_append_new(copies, row);
     }
     json_object_set_new(o, "copies", copies);

@@ -49,14 +49,14 @@ static void print_text(const char *key, const struct kv *info, const struct opt_
 static void print_json(const char *key, const struct kv *info, const struct opt_list *paths)
 {
     json_t *o = json_object(), *list = json_array();
-    out_json_bytes(o, "key", span_of(key));
+    report_json_bytes(o, "key", span_of(key));
     for (size_t i = 0; i < info->n; i++) {
         const struct kv_item *p = &info->items[i];
         bool number = span_is(p->name, "fid") || span_is(p->name, "length") || span_is(p->name, "devcount");
         if (number)
             json_object_set_new(o, p->name.ptr, json_integer((json_int_t)kv_u64(info, p->name.ptr, 0)));
         else
-            out_json_bytes(o, p->name.ptr, p->value);
+            report_json_bytes(o, p->name.ptr, p->value);
     }
     for (size_t i = 0; i < paths->n; i++)
         json_array_append_new(list, json_string(paths->items[i]));

@@ -44,7 +44,7 @@ static void print_row(const struct kvindex *x, size_t i, uint64_t fid, json_t *l
             (void)kvindex_u64(x, &n, "fid_%zu_%s", i, columns[c]);
             json_object_set_new(row, columns[c], json_integer((json_int_t)n));
         } else {
-            out_json_bytes(row, columns[c], value);
+            report_json_bytes(row, columns[c], value);
         }
     }
     if (row)

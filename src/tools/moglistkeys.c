@@ -38,7 +38,7 @@ static bool list_key(void *arg, struct span key)
     struct listing *l = arg;
     if (l->json) {
         json_t *row = json_object();
-        out_json_bytes(row, "key", key);
+        report_json_bytes(row, "key", key);
         json_array_append_new(l->json, row);
         return true;
     }

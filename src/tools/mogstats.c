@@ -135,9 +135,9 @@ static struct row *class_rows(const struct stats *s, const struct store_stats *i
 static json_t *row_json(const char *first, const char *first_value, const char *second, const char *second_value)
 {
     json_t *o = json_object();
-    out_json_str(o, first, first_value);
+    report_json_str(o, first, first_value);
     if (second)
-        out_json_str(o, second, second_value);
+        report_json_str(o, second, second_value);
     return o;
 }
 
@@ -182,7 +182,7 @@ static enum mog_err show_devices(struct stats *s)
         if (list) {
             json_t *o = row_json("device", name, "host", host_name(s, d));
             add_count(o, "files", in.rows[i].count);
-            out_json_str(o, "status", d ? d->status : NULL);
+            report_json_str(o, "status", d ? d->status : NULL);
             json_array_append_new(list, o);
         } else {
             printf("  %-10s %-10s %10" PRIu64 " %10s\n", name, host_name(s, d), in.rows[i].count, d ? d->status : "");

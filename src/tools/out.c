@@ -7,10 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/buf.h"
-#include "common/mem.h"
-#include "common/urlenc.h"
-
 bool out_can_color(FILE *stream)
 {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -75,40 +71,6 @@ void out_json(json_t *value)
     if (json_dumpf(value, stdout, JSON_INDENT(2)) == 0)
         putchar('\n');
     json_decref(value);
-}
-
-static void append_readable(struct buf *out, struct span bytes)
-{
-    for (size_t i = 0; bytes.ptr && i < bytes.len; i++) {
-        char c = bytes.ptr[i];
-        buf_char(out, (unsigned char)c < 0x80 ? c : '?');
-    }
-}
-
-void out_json_bytes(json_t *obj, const char *name, struct span bytes)
-{
-    json_t *value = json_stringn(bytes.ptr ? bytes.ptr : "", bytes.len);
-    if (value) {
-        json_object_set_new(obj, name, value);
-        return;
-    }
-    struct buf text = BUF_ZERO;
-    append_readable(&text, bytes);
-    json_object_set_new(obj, name, json_stringn(buf_cstr(&text), text.len));
-    buf_reset(&text);
-    urlenc_hex(&text, bytes.ptr, bytes.len);
-    char *hex_name = mem_printf("%s_hex", name);
-    json_object_set_new(obj, hex_name, json_string(buf_cstr(&text)));
-    free(hex_name);
-    buf_fini(&text);
-}
-
-void out_json_str(json_t *obj, const char *name, const char *value)
-{
-    if (value)
-        out_json_bytes(obj, name, span_of(value));
-    else
-        json_object_set_new(obj, name, json_null());
 }
 
 int out_finish(int status)

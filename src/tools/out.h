@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "common/span.h"
+#include "report/report_json.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -30,9 +31,6 @@ void out_bar(char *out, size_t width, double ratio);
 
 /* Print `value` (takes) with a line end to standard output. */
 void out_json(json_t *value /* takes */);
-/* Set obj[name] to the bytes; when they are no UTF-8, to their readable part, and obj[name + "_hex"] to all of them. */
-void out_json_bytes(json_t *obj, const char *name, struct span bytes);
-void out_json_str(json_t *obj, const char *name, const char *value); /* NULL: null */
 
 /*
  * To be called last: what could not be written makes a failure. Returns `status`, or 1 (with a message) when standard

@@ -356,6 +356,14 @@ static void op_counters(void *arg, struct buf *lines)
     jobs_counters(((struct tracker *)arg)->jobs, lines);
 }
 
+static bool op_status(void *arg, struct buf *out)
+{
+    struct tracker *t = arg;
+    if (t->web != NULL)
+        web_status_write(t->web, 0, out);
+    return t->web != NULL;
+}
+
 static void end(struct tracker *t, const char *reason)
 {
     if (t->end_reason == NULL)
@@ -636,6 +644,7 @@ static void start(struct tracker *t)
                              .want = op_want,
                              .to = op_to,
                              .counters = op_counters,
+                             .status = op_status,
                              .shutdown = op_shutdown};
     t->base = event_base_new();
     t->server = server_new(t->base, &t->cmd, &ops);

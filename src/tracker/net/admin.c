@@ -15,6 +15,7 @@ static const char help_text[] = "Mogilefsd admin commands:\n"
                                 "\n"
                                 "  !version               the server's version\n"
                                 "  !stats                 uptime, requests and queues\n"
+                                "  !status                the whole cluster, in JSON (needs http_listen)\n"
                                 "  !jobs                  workers of each kind\n"
                                 "  !want <count> <job>    change how many workers of a kind there are\n"
                                 "  !to <job> <message>    tell all workers of a kind something (:shutdown)\n"
@@ -63,6 +64,17 @@ static bool admin_stats(struct conn *c, struct span args, struct buf *out)
     if (metric_get(&s->n_out_of_workers) != 0)
         buf_printf(out, "times_out_of_qworkers %" PRIu64 "\r\n", metric_get(&s->n_out_of_workers));
     s->ops.counters(s->ops.arg, out);
+    return true;
+}
+
+static bool admin_status(struct conn *c, struct span args, struct buf *out)
+{
+    struct server *s = c->server;
+    (void)args;
+    if (s->ops.status(s->ops.arg, out))
+        buf_str(out, "\r\n");
+    else
+        buf_str(out, "ERR no_status http_listen is not set\r\n");
     return true;
 }
 
@@ -238,12 +250,10 @@ static const struct {
     bool exact;
     admin_fn *run;
 } commands[] = {
-    {"stats", true, admin_stats},    {"shutdown", false, admin_shutdown},
-    {"jobs", false, admin_jobs},     {"want", false, admin_want},
-    {"to", false, admin_to},         {"queue", false, admin_queue},
-    {"pend", false, admin_queue},    {"watch", false, admin_watch},
-    {"recent", false, admin_recent}, {"version", false, admin_version},
-    {"slow", false, admin_slow},
+    {"stats", true, admin_stats},    {"status", true, admin_status},    {"shutdown", false, admin_shutdown},
+    {"jobs", false, admin_jobs},     {"want", false, admin_want},       {"to", false, admin_to},
+    {"queue", false, admin_queue},   {"pend", false, admin_queue},      {"watch", false, admin_watch},
+    {"recent", false, admin_recent}, {"version", false, admin_version}, {"slow", false, admin_slow},
 };
 
 bool admin_run(struct conn *c, struct span line, struct buf *out)

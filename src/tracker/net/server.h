@@ -40,6 +40,7 @@ struct server_ops {
     bool (*want)(void *arg, struct span job, size_t n);                     /* false: no such job */
     bool (*to)(void *arg, struct span job, struct span text, size_t *told); /* false: no such job */
     void (*counters)(void *arg, struct buf *lines);                         /* "name value\r\n" lines, sorted */
+    bool (*status)(void *arg, struct buf *out); /* the cluster's state as one line of JSON; false: none is kept */
     void (*shutdown)(void *arg);
 };
 

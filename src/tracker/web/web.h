@@ -6,6 +6,7 @@
 #ifndef MOG_TRACKER_WEB_WEB_H
 #define MOG_TRACKER_WEB_WEB_H
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/opt.h"
 #include "tracker/cmd/cmd.h"
@@ -45,6 +46,12 @@ struct web_parts {
 /* Serve the listening socket `fd` (taken on success). `config` is copied. MOG_EIO. Starts threads. */
 MOG_MUSTCHECK enum mog_err web_start(const struct web_parts *parts, const struct web_config *config, int fd,
                                      struct web **out, struct mog_fail *f);
+
+/*
+ * Append the cluster's state as one line of JSON without a line end: see mogilefs-status(7). Of the points of the last
+ * hour those later than `after_unix_s`. From memory, any thread.
+ */
+void web_status_write(struct web *w, int64_t after_unix_s, struct buf *out);
 
 /* Once a second: slow clients are hung up. Any one thread; NULL is fine. */
 void web_tick(struct web *w);

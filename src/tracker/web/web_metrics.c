@@ -27,8 +27,7 @@ void web_health_begin(struct web_request *r)
     web_answer_text(r, 200, "ok");
 }
 
-/* Why clients are not served; NULL: they are. */
-static const char *not_ready(const struct web *w)
+const char *web_not_ready(const struct web *w)
 {
     const struct cmd_shared *cmd = w->parts.cmd;
     if (atomic_load(&w->is_stopping) || cluster_box_is_stopping(cmd->box))
@@ -43,7 +42,7 @@ static const char *not_ready(const struct web *w)
 
 void web_ready_begin(struct web_request *r)
 {
-    const char *why = not_ready(r->web);
+    const char *why = web_not_ready(r->web);
     web_answer_text(r, why == NULL ? 200 : 503, why == NULL ? "ready" : why);
 }
 
@@ -59,7 +58,7 @@ static void tracker(struct web *w, struct buf *out)
     metric_u64(out, "mogilefsd_build_info", buf_cstr(&label), 1);
     buf_fini(&label);
     metric_gauge(out, "mogilefsd_uptime_seconds", "Time since the start.", (double)n.uptime_s);
-    metric_gauge(out, "mogilefsd_ready", "1 when clients are served.", not_ready(w) == NULL);
+    metric_gauge(out, "mogilefsd_ready", "1 when clients are served.", web_not_ready(w) == NULL);
     metric_gauge(out, "mogilefsd_clients", "Connected clients.", (double)n.clients);
     metric_total(out, "mogilefsd_clients_accepted_total", "Clients that connected.", n.accepted);
     metric_total(out, "mogilefsd_requests_total", "Requests of clients, but for those of the admin console.",
@@ -136,12 +135,12 @@ static void queues(struct web *w, struct buf *out)
     if (!s.has_queues)
         return; /* never seen yet: no number is better than a wrong one */
     queue_family(out, &s, "mogilefsd_queue_length", "Rows of a queue in the database.",
-                 offsetof(struct web_queue, length));
-    queue_family(out, &s, "mogilefsd_queue_due", "Rows that are due now.", offsetof(struct web_queue, due));
+                 offsetof(struct report_queue, length));
+    queue_family(out, &s, "mogilefsd_queue_due", "Rows that are due now.", offsetof(struct report_queue, due));
     queue_family(out, &s, "mogilefsd_queue_parked", "Rows that are given up, until somebody asks for them again.",
-                 offsetof(struct web_queue, parked));
+                 offsetof(struct report_queue, parked));
     queue_family(out, &s, "mogilefsd_queue_oldest_seconds", "How long the row that waits longest has been due.",
-                 offsetof(struct web_queue, oldest_s));
+                 offsetof(struct report_queue, oldest_s));
     metric_gauge(out, "mogilefsd_queue_sample_age_seconds", "How old the numbers of the queues are.",
                  (double)s.age_ms / 1000);
 }

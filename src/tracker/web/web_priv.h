@@ -8,6 +8,7 @@
 #include "common/pool.h"
 #include "tracker/web/web.h"
 
+#include <jansson.h>
 #include <microhttpd.h>
 #include <stdatomic.h>
 
@@ -46,6 +47,7 @@ struct web {
     struct web_log *log;
     atomic_bool is_stopping;
     struct web_relay *relay; /* NULL: there is no proxying */
+    atomic_size_t whys;      /* questions in work that ask storage nodes */
 
     metric_counter requests[WEB_HANDLERS_N][WEB_STATUSES];
     struct metric_histogram seconds[WEB_HANDLERS_N];
@@ -122,6 +124,13 @@ bool web_host_is_allowed(const char *host, const char *hostname, const struct op
 
 /* ---- web_metrics.c ---- */
 web_begin_fn web_metrics_begin, web_health_begin, web_ready_begin;
+/* Why clients are not served; NULL: they are. */
+const char *web_not_ready(const struct web *w);
 void web_metrics_write(struct web *w, struct buf *out);
+
+/* ---- web_page.c, web_status.c, web_why.c ---- */
+web_begin_fn web_page_begin, web_status_begin, web_why_begin;
+/* The document (takes it), for this origin's scripts alone. */
+void web_answer_json(struct web_request *r, int status, json_t *doc);
 
 #endif

@@ -20,9 +20,11 @@ static const struct {
     enum web_handler handler;
     bool any_host; /* for load balancers, which call us what they like; it tells nothing worth stealing */
 } routes[] = {
-    {"/healthz", web_health_begin, WEB_HEALTH, true},
-    {"/readyz", web_ready_begin, WEB_HEALTH, true},
-    {"/metrics", web_metrics_begin, WEB_METRICS, false},
+    {"/healthz", web_health_begin, WEB_HEALTH, true},    {"/readyz", web_ready_begin, WEB_HEALTH, true},
+    {"/metrics", web_metrics_begin, WEB_METRICS, false}, {"/", web_page_begin, WEB_PAGE, false},
+    {"/page.css", web_page_begin, WEB_PAGE, false},      {"/page.js", web_page_begin, WEB_PAGE, false},
+    {"/icon.svg", web_page_begin, WEB_PAGE, false},      {"/api/status", web_status_begin, WEB_API, false},
+    {"/api/why", web_why_begin, WEB_API, false},
 };
 
 int web_status_of(size_t i)
@@ -124,6 +126,14 @@ static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
+/* A page from elsewhere can make a browser ask, though it cannot read the answer. */
+static void check_site(struct web_request *r)
+{
+    const char *site = web_request_header(r, "Sec-Fetch-Site");
+    if (r->handler == WEB_API && site != NULL && strcmp(site, "cross-site") == 0)
+        web_answer_text(r, 403, "not for pages from elsewhere");
+}
+
 static void refuse_and_close(struct web_request *r, int status, const char *text)
 {
     web_answer_text(r, status, text);
@@ -171,6 +181,9 @@ static void begin(struct web_request *r, const char *method, const char *version
     if (r->status != 0)
         return;
     r->handler = is_route ? routes[i].handler : WEB_GATEWAY;
+    check_site(r);
+    if (r->status != 0)
+        return;
     if (is_route)
         routes[i].begin(r);
     else

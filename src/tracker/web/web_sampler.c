@@ -30,7 +30,7 @@ struct web_sampler {
     bool stopping;
     struct web_sample sample;
     int64_t taken_mono_ms;
-    struct web_point points[WEB_HISTORY]; /* a ring */
+    struct report_point points[WEB_HISTORY]; /* a ring */
     size_t next, n;
 };
 
@@ -75,7 +75,7 @@ static bool look(struct web_sampler *s, struct web_sample *out)
         struct store_queue_sample q;
         e = store_queue_sample(s->st, (enum store_queue)i, &q);
         if (e == MOG_OK)
-            out->queues[i] = (struct web_queue){
+            out->queues[i] = (struct report_queue){
                 .length = q.length, .due = q.due, .parked = q.parked, .oldest_s = web_seen_add(&s->seen[i], &q)};
     }
     if (e == MOG_OK)
@@ -88,12 +88,12 @@ static bool look(struct web_sampler *s, struct web_sample *out)
 static void take_point(struct web_sampler *s, const struct web_sample *sample)
 {
     struct server_numbers server;
-    struct web_point *p = &s->points[s->next];
+    struct report_point *p = &s->points[s->next];
     server_numbers(s->parts.server, &server);
-    *p = (struct web_point){.unix_s = clock_wall_s(),
-                            .has_queues = sample->has_queues,
-                            .queries = server.queries,
-                            .copied_bytes = jobs_copied_bytes(s->parts.jobs)};
+    *p = (struct report_point){.unix_s = clock_wall_s(),
+                               .has_queues = sample->has_queues,
+                               .requests = server.queries,
+                               .copied_bytes = jobs_copied_bytes(s->parts.jobs)};
     for (size_t i = 0; i < WEB_QUEUES; i++) {
         p->lengths[i] = sample->queues[i].length;
         p->finished[i] = jobs_finished(s->parts.jobs, (enum store_queue)i);
@@ -187,12 +187,12 @@ void web_sampler_get(struct web_sampler *s, struct web_sample *out)
     pthread_mutex_unlock(&s->lock);
 }
 
-size_t web_sampler_history(struct web_sampler *s, int64_t after_unix_s, struct web_point *out)
+size_t web_sampler_history(struct web_sampler *s, int64_t after_unix_s, struct report_point *out)
 {
     size_t n = 0;
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->n; i++) {
-        const struct web_point *p = &s->points[(s->next + WEB_HISTORY - s->n + i) % WEB_HISTORY];
+        const struct report_point *p = &s->points[(s->next + WEB_HISTORY - s->n + i) % WEB_HISTORY];
         if (p->unix_s > after_unix_s)
             out[n++] = *p;
     }

@@ -3,6 +3,7 @@
 #ifndef MOG_TRACKER_WEB_WEB_SAMPLER_H
 #define MOG_TRACKER_WEB_WEB_SAMPLER_H
 
+#include "report/report_status.h"
 #include "store/store_queue.h"
 #include "tracker/web/web.h"
 
@@ -10,25 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WEB_QUEUES = 4 /* of enum store_queue */, WEB_HISTORY = 361, WEB_SAMPLE_EVERY_S = 10 };
-
-struct web_queue {
-    uint64_t length, due, parked;
-    int64_t oldest_s; /* for how long the one that waits longest has been due; 0: none is */
-};
-
-/* One moment. */
-struct web_point {
-    int64_t unix_s;
-    bool has_queues; /* false: the database did not answer */
-    uint64_t lengths[WEB_QUEUES];
-    uint64_t queries, copied_bytes, finished[WEB_QUEUES]; /* since the tracker was started */
-};
+enum { WEB_QUEUES = REPORT_QUEUES /* of enum store_queue */, WEB_HISTORY = 361, WEB_SAMPLE_EVERY_S = 10 };
 
 struct web_sample {
     bool has_queues;
     int64_t age_ms; /* of the queues' numbers */
-    struct web_queue queues[WEB_QUEUES];
+    struct report_queue queues[WEB_QUEUES];
     uint64_t max_logid; /* of the check's log */
 };
 
@@ -41,7 +29,7 @@ void web_sampler_stop(struct web_sampler *s); /* NULL is fine */
 void web_sampler_get(struct web_sampler *s, struct web_sample *out);
 /* Points of the last hour later than `after_unix_s`, oldest first, into `out` (WEB_HISTORY of them); returns how many.
  */
-size_t web_sampler_history(struct web_sampler *s, int64_t after_unix_s, struct web_point *out);
+size_t web_sampler_history(struct web_sampler *s, int64_t after_unix_s, struct report_point *out);
 
 /* ---- for tests: how long a queue's oldest row has been due ---- */
 

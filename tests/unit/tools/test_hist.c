@@ -8,7 +8,7 @@
 
 #include "common/mem.h"
 #include "tools/bulk_fetch.h"
-#include "tools/httpstat.h"
+#include "common/httpstat.h"
 #include "tools/out.h"
 #include "tools/statline.h"
 #include "tools/usage.h"

@@ -47,7 +47,8 @@ class Status(Case):
                                     rebalance_status=OK(state="fids_queued=5 bytes_queued=2048 x=1"))
         self.assertIn("  running, 5 files with 2.0 KiB queued\n", self.out("status"))
         got = self.json("status")
-        self.assertTrue(got["rebalance_running"])
+        self.assertEqual((got["rebalance"]["running"], got["rebalance"]["queued_files"], got["rebalance"]["queued_bytes"]),
+                         (True, 5, 2048))
         self.assertEqual(got["trackers"][0]["counters"]["queries"], 5)
         self.assertEqual(got["devices"][0]["mb_used"], 1024)
 

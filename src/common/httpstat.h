@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One line about how an HTTP exchange ended, in the words of the original tools. */
-#ifndef MOG_TOOLS_HTTPSTAT_H
-#define MOG_TOOLS_HTTPSTAT_H
+#ifndef MOG_COMMON_HTTPSTAT_H
+#define MOG_COMMON_HTTPSTAT_H
 
 #include "common/err.h"
 

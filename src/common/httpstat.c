@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One line about how an HTTP exchange ended, in the words of the original tools. */
-#include "tools/httpstat.h"
+#include "common/httpstat.h"
 
 #include <stdio.h>
 #include <string.h>
