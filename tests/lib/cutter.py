@@ -42,8 +42,10 @@ class Cutter:
             pass
 
     def back(self, node, client):
-        sent = 0
+        sent, armed = 0, self.budget.armed
         while data := node.recv(1 << 16):
+            if armed != self.budget.armed:  # a kept connection: what it sent before does not count
+                sent, armed = 0, self.budget.armed
             if sent <= self.budget.after < sent + len(data) and self.budget.take():
                 client.sendall(data[:self.budget.after - sent])
                 return
@@ -58,11 +60,12 @@ class Budget:
     """How many answers may be cut off, and after how many bytes; shared by several cutters."""
 
     def __init__(self):
-        self.lock, self.cuts, self.after, self.taken = threading.Lock(), 0, 0, 0
+        self.lock, self.cuts, self.after, self.taken, self.armed = threading.Lock(), 0, 0, 0, 0
 
     def arm(self, cuts, after):
         with self.lock:
             self.cuts, self.after, self.taken = cuts, after, 0
+            self.armed += 1
 
     def take(self):
         with self.lock:

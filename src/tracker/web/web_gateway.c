@@ -293,8 +293,7 @@ static void proxy_large(struct web_request *r, struct gateway *g, const struct w
     } else {
         write_head(r, g, modified, &job.head);
         g->copies.urls = NULL; /* the relay's */
-        web_request_leave(r, g->status);
-        web_relay_add(r->web->relay, r, &job);
+        web_request_leave(r, g->status, &job);
     }
 }
 

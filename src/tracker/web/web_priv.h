@@ -14,6 +14,7 @@
 
 struct web_request;
 struct web_relay;
+struct web_relay_job;
 struct web_sampler;
 struct web_log;
 
@@ -74,6 +75,7 @@ struct web_request {
     bool has_begun, is_head;
     bool closes;                        /* the connection ends with the answer */
     bool is_relayed, is_relay_complete; /* the answer goes past the library; all of it went */
+    struct web_relay_job *leaving;      /* to be handed to the relay; NULL: nothing is */
     bool was_deferred;                  /* the call after the suspension is still to come */
     web_work_fn *work;                  /* what the pool is to do */
     int status;                         /* 0: no answer yet */
@@ -97,8 +99,8 @@ void web_request_completed(void *web, struct MHD_Connection *connection, void **
 /* NULL when absent. */
 const char *web_request_header(const struct web_request *r, const char *name);
 
-/* `work` has handed the request to the relay, which sends an answer of this status. The pool's thread. */
-void web_request_leave(struct web_request *r, int status);
+/* When `work` returns the relay takes over, and sends an answer of this status. The pool's thread. */
+void web_request_leave(struct web_request *r, int status, const struct web_relay_job *job /* takes what is in it */);
 /* It is sent, or was broken off. The relay. */
 void web_request_relayed(struct web_request *r, bool complete);
 

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "tracker/web/web_gateway.h"
+#include "tracker/web/web_relay.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -196,8 +197,15 @@ static void run(struct web_task *t, struct cmd_ctx *ctx)
 {
     struct web_request *r = (struct web_request *)t;
     r->work(r, ctx);
-    if (!r->is_relayed)
+    struct web_relay_job *job = r->leaving;
+    if (job == NULL) {
         MHD_resume_connection(r->connection);
+        return;
+    }
+    /* From here on the request is the relay's, and may be gone before this call returns. */
+    r->leaving = NULL;
+    web_relay_add(r->web->relay, r, job);
+    free(job);
 }
 
 static void drop(struct web_task *t)
@@ -217,8 +225,10 @@ void web_request_defer(struct web_request *r, web_work_fn *work)
         drop(&r->task);
 }
 
-void web_request_leave(struct web_request *r, int status)
+void web_request_leave(struct web_request *r, int status, const struct web_relay_job *job)
 {
+    r->leaving = mem_alloc(sizeof(*r->leaving));
+    *r->leaving = *job;
     r->is_relayed = true;
     r->status = status;
 }
