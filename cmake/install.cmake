@@ -8,7 +8,7 @@ set(package_of_mogstored mogstored)
 
 # mog_component(OUT NAME): the package of a program, a page or a sample.
 function(mog_component out name)
-  if(name MATCHES "^(mogilefsd|mogdbsetup|mogilefs-metrics|nginx-example)")
+  if(name MATCHES "^(mogilefsd|mogdbsetup|mogilefs-(metrics|status)|nginx-|grafana-)")
     set(${out} mogilefsd PARENT_SCOPE)
   elseif(name MATCHES "^mogstored")
     set(${out} mogstored PARENT_SCOPE)

@@ -2,6 +2,7 @@
 """/api/status and /api/why: what they say, that mogadm says the same, what they cost, and who may not ask."""
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -120,6 +121,25 @@ class Status(ApiTest):
             before["mogilefsd_database_statement_seconds_count"]
         self.assertLess(min(took), 0.005)  # the others show what else runs on this machine
         self.assertLess(asked, 50 if sum(took) < 2 else 50 * sum(took))
+
+
+    def test_every_key_is_in_the_manual(self):
+        root = os.path.join(os.path.dirname(__file__), "..", "..", "..")
+        with open(os.path.join(root, "man", "mogilefs-status.7")) as f:
+            manual = set(re.findall(r"\w+", f.read()))
+        name = self.domain()
+        self.client.upload(name, "k", b"x")
+
+        def keys(value, where=""):
+            for key, below in value.items() if isinstance(value, dict) else []:
+                if where != "counters":
+                    yield key
+                yield from keys(below, key)
+            for below in value if isinstance(value, list) else []:
+                yield from keys(below, where)
+        shown = set(keys(self.api("/api/status"))) | set(keys(self.api(ask(name, "k"))))
+        self.assertGreater(len(shown), 50)
+        self.assertEqual({key for key in shown - manual if not key.startswith("num_")}, set())
 
 
 class Why(ApiTest):
