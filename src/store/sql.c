@@ -2,11 +2,13 @@
 /* What all drivers share: the tables of ids, the braces of statement texts, results in memory. */
 #include "store/sql.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/mem.h"
 #include "common/num.h"
+#include "common/urlenc.h"
 
 const enum sql_kind sql_kind[SQL_STMTS] = {
 #define X(id, kind, purpose) [SQL_##id] = SQL_KIND_##kind,
@@ -61,6 +63,58 @@ void sql_expand(struct buf *out, const char *text, size_t rows, bool dollar)
         expand_part(out, span_make(open + 1, (size_t)(close - open - 1)), dollar, &n);
     }
     expand_part(out, span_of(close + 1), dollar, &n);
+}
+
+static bool is_plain(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char ch = text.ptr[i];
+        bool is_word = (ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z');
+        if (!is_word && memchr(":_.-", ch, 4) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool inline_value(struct buf *out, const struct sql_value *v)
+{
+    switch (v->kind) {
+    case SQL_NULL:
+        buf_str(out, "NULL");
+        return true;
+    case SQL_INT:
+        buf_printf(out, "%" PRId64, v->i);
+        return true;
+    case SQL_BLOB:
+        buf_str(out, "x'");
+        urlenc_hex(out, v->text.ptr, v->text.len);
+        buf_char(out, '\'');
+        return true;
+    case SQL_TEXT:
+        if (!is_plain(v->text))
+            return false;
+        buf_printf(out, "'%.*s'", (int)v->text.len, v->text.ptr);
+        return true;
+    case SQL_NAME:
+        break;
+    }
+    return false;
+}
+
+bool sql_inline(struct buf *out, const char *text, size_t rows, const struct sql_value *args, size_t n_args)
+{
+    struct buf expanded = BUF_ZERO;
+    size_t n = 0;
+    bool ok = true;
+    sql_expand(&expanded, text, rows, false);
+    for (size_t i = 0; ok && i < expanded.len; i++) {
+        if (expanded.data[i] != '?')
+            buf_char(out, expanded.data[i]);
+        else
+            ok = n < n_args && inline_value(out, &args[n++]);
+    }
+    buf_fini(&expanded);
+    return ok && n == n_args;
 }
 
 void sql_result_reset(struct sql_result *r)

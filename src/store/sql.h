@@ -48,6 +48,12 @@ struct sql_value {
     struct span text; /* the others; SQL_NAME is bytes for a column of names, whose type varies */
 };
 
+/*
+ * Append a statement with its braced part written `rows` times and the values in place of '?'. False: a value is of a
+ * kind that does not go into a text (only numbers, NULL, blobs, and texts of letters, digits and ":_.-" do).
+ */
+bool sql_inline(struct buf *out, const char *text, size_t rows, const struct sql_value *args, size_t n_args);
+
 /* All rows of one statement, in memory. Zero before the first use; sql_result_free() empties it. */
 struct sql_result {
     size_t n_cols, n_rows;
@@ -103,6 +109,18 @@ struct sql_limits {
     bool many_nodes;      /* MySQL: the server is a node of a cluster; see what was committed at the others */
 };
 
+/* One of several statements that are sent together. */
+struct sql_call {
+    enum sql_stmt id;
+    size_t rows; /* what the braced part is written for */
+    const struct sql_value *args;
+    size_t n_args;
+    /* Results: */
+    struct sql_result *r; /* where its rows go; NULL: nowhere */
+    uint64_t affected;
+    bool done;
+};
+
 /* A connection. Drivers embed it as their first member. */
 struct sql_conn {
     bool is_dead;         /* closed by the other end, or in an unknown state: only close() is left */
@@ -133,6 +151,11 @@ struct sql_driver {
      */
     MOG_MUSTCHECK enum mog_err (*run)(struct sql_conn *c, enum sql_stmt id, size_t size, const struct sql_value *args,
                                       size_t n_args, struct sql_result *r, struct mog_fail *f);
+    /*
+     * Run statements one after the other in one round trip, up to the first that fails; a transaction that is open then
+     * is rolled back. Values must be such as sql_inline() takes. NULL: this driver cannot.
+     */
+    MOG_MUSTCHECK enum mog_err (*run_calls)(struct sql_conn *c, struct sql_call *calls, size_t n, struct mog_fail *f);
     /* Run a text that is in no table (the schema's). */
     MOG_MUSTCHECK enum mog_err (*run_text)(struct sql_conn *c, const char *text, struct sql_result *r,
                                            struct mog_fail *f);

@@ -290,17 +290,19 @@ static void bind_arg(MYSQL_BIND *b, const struct sql_value *v, bool names_are_by
     b->buffer_length = v->text.len;
 }
 
-static enum mog_err run_direct(struct mysql_conn *c, const char *text, const char *what, struct sql_result *r,
-                               struct mog_fail *f)
+/* The rows or the count of the statement whose answer is next. */
+static enum mog_err take_answer(struct mysql_conn *c, const char *what, struct sql_result *r, uint64_t *affected,
+                                struct mog_fail *f)
 {
-    c->begun_ms = clock_mono_ms();
-    if (mysql_real_query(c->m, text, strlen(text)) != 0)
-        return classify(c, mysql_errno(c->m), mysql_error(c->m), what, f);
     MYSQL_RES *rows = mysql_store_result(c->m);
-    if (rows == NULL)
-        return mysql_field_count(c->m) == 0 ? MOG_OK : classify(c, mysql_errno(c->m), mysql_error(c->m), what, f);
+    if (rows == NULL) {
+        if (mysql_field_count(c->m) != 0)
+            return classify(c, mysql_errno(c->m), mysql_error(c->m), what, f);
+        *affected = mysql_affected_rows(c->m);
+        return MOG_OK;
+    }
     unsigned n = mysql_num_fields(rows);
-    for (MYSQL_ROW row; (row = mysql_fetch_row(rows)) != NULL;) {
+    for (MYSQL_ROW row; r != NULL && (row = mysql_fetch_row(rows)) != NULL;) {
         const unsigned long *lengths = mysql_fetch_lengths(rows);
         for (unsigned i = 0; i < n; i++) {
             if (row[i] == NULL)
@@ -309,9 +311,20 @@ static enum mog_err run_direct(struct mysql_conn *c, const char *text, const cha
                 sql_result_add_bytes(r, row[i], lengths[i]);
         }
     }
-    sql_result_finish(r, n);
+    if (r != NULL)
+        sql_result_finish(r, n);
     mysql_free_result(rows);
     return MOG_OK;
+}
+
+static enum mog_err run_direct(struct mysql_conn *c, const char *text, const char *what, struct sql_result *r,
+                               struct mog_fail *f)
+{
+    c->begun_ms = clock_mono_ms();
+    if (mysql_real_query(c->m, text, strlen(text)) != 0)
+        return classify(c, mysql_errno(c->m), mysql_error(c->m), what, f);
+    uint64_t affected = 0;
+    return take_answer(c, what, r, &affected, f);
 }
 
 /*
@@ -369,6 +382,62 @@ static enum mog_err mysql_run(struct sql_conn *base, enum sql_stmt id, size_t si
         r->affected = mysql_stmt_affected_rows(s);
     r->insert_id = mysql_stmt_insert_id(s);
     return e == MOG_OK ? check_transaction(c, sql_name[id], f) : e;
+}
+
+/* The text of all statements, with semicolons between. */
+static bool calls_text(const struct sql_call *calls, size_t n, struct buf *text)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        if (i > 0)
+            buf_str(text, "; ");
+        ok = sql_text_mysql[calls[i].id] != NULL &&
+             sql_inline(text, sql_text_mysql[calls[i].id], calls[i].rows, calls[i].args, calls[i].n_args);
+    }
+    return ok;
+}
+
+static enum mog_err send_calls(struct mysql_conn *c, struct sql_call *calls, size_t n, const struct buf *text,
+                               struct mog_fail *f)
+{
+    enum mog_err e = MOG_OK;
+    c->begun_ms = clock_mono_ms();
+    if (mysql_real_query(c->m, text->data, text->len) != 0)
+        e = classify(c, mysql_errno(c->m), mysql_error(c->m), sql_name[calls[0].id], f);
+    for (size_t i = 0; e == MOG_OK && i < n; i++) {
+        if (i > 0 && mysql_next_result(c->m) != 0) {
+            e = classify(c, mysql_errno(c->m), mysql_error(c->m), sql_name[calls[i].id], f);
+            break;
+        }
+        if (calls[i].r != NULL)
+            sql_result_reset(calls[i].r);
+        e = take_answer(c, sql_name[calls[i].id], calls[i].r, &calls[i].affected, f);
+        calls[i].done = e == MOG_OK;
+    }
+    return e;
+}
+
+static enum mog_err mysql_run_calls(struct sql_conn *base, struct sql_call *calls, size_t n, struct mog_fail *f)
+{
+    struct mysql_conn *c = conn_of(base);
+    struct buf text = BUF_ZERO;
+    for (size_t i = 0; i < n; i++)
+        calls[i].done = false;
+    enum mog_err e = calls_text(calls, n, &text) ? send_calls(c, calls, n, &text, f)
+                                                 : fail_set(f, MOG_EINVAL, "statements that cannot be sent together");
+    buf_fini(&text);
+    if (e == MOG_OK)
+        return e;
+    /* What the server answered to one says nothing of those before it. */
+    base->was_refused = base->is_dead && mysql_errno(c->m) == CR_SERVER_GONE_ERROR;
+    bool is_open = false;
+    for (size_t i = 0; i < n && calls[i].done; i++)
+        is_open = calls[i].id == SQL_BEGIN || (is_open && calls[i].id != SQL_COMMIT);
+    struct sql_result none = {0};
+    struct mog_fail ignored;
+    if (is_open && !base->is_dead && run_direct(c, sql_text_mysql[SQL_ROLLBACK], "ROLLBACK", &none, &ignored) != MOG_OK)
+        base->is_dead = true;
+    return e;
 }
 
 static enum mog_err mysql_run_text(struct sql_conn *base, const char *text, struct sql_result *r, struct mog_fail *f)
@@ -440,7 +509,7 @@ static enum mog_err connect_host(struct mysql_conn *c, const struct sql_target *
     c->read_timeout_ms = (int64_t)read_s * 1000;
     c->begun_ms = clock_mono_ms();
     if (mysql_real_connect(c->m, host, t->user[0] == '\0' ? NULL : t->user, t->password, t->database, t->port,
-                           t->socket, CLIENT_FOUND_ROWS) != NULL)
+                           t->socket, CLIENT_FOUND_ROWS | CLIENT_MULTI_STATEMENTS) != NULL)
         return MOG_OK;
     fail_set(f, MOG_EDBDOWN, "%s", mysql_error(c->m));
     mysql_close(c->m);
@@ -569,5 +638,6 @@ const struct sql_driver sql_driver_mysql = {
     .inspect = mysql_inspect,
     .prepare = mysql_prepare_stmt,
     .run = mysql_run,
+    .run_calls = mysql_run_calls,
     .run_text = mysql_run_text,
 };

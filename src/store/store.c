@@ -321,13 +321,28 @@ static void count(struct store *st, enum mog_err e, int64_t started_us)
         metric_add(&m->lost, 1);
 }
 
-static enum mog_err run_once(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
-                             size_t n_args)
+/* What is sent at once: one statement, or several. */
+struct unit {
+    enum sql_stmt id;
+    size_t size;
+    const struct sql_value *args;
+    size_t n_args;
+    struct sql_call *calls; /* NULL: the one above */
+    size_t n_calls;
+    bool calls_write;
+};
+
+static bool unit_writes(const struct unit *u)
+{
+    return u->calls != NULL ? u->calls_write : sql_kind[u->id] == SQL_KIND_WRITE;
+}
+
+static enum mog_err run_once(struct store *st, const struct unit *u)
 {
     enum mog_err e = store_open(st);
     if (e != MOG_OK)
         return e;
-    bool is_write = sql_kind[id] == SQL_KIND_WRITE;
+    bool is_write = unit_writes(u);
     bool takes_turn = is_write && st->tx_depth == 0;
     if (takes_turn && (e = writer_enter(st)) != MOG_OK)
         return e;
@@ -335,11 +350,12 @@ static enum mog_err run_once(struct store *st, enum sql_stmt id, size_t size, co
     if (is_write)
         st->unit_has_written = true;
     int64_t started_us = clock_mono_us();
-    e = st->driver->run(st->conn, id, size, args, n_args, &st->result, &st->fail);
+    e = u->calls != NULL ? st->driver->run_calls(st->conn, u->calls, u->n_calls, &st->fail)
+                         : st->driver->run(st->conn, u->id, u->size, u->args, u->n_args, &st->result, &st->fail);
     count(st, e, started_us);
     if (takes_turn) {
         writer_leave(st);
-        if (e == MOG_OK && needs_flush(st, id))
+        if (e == MOG_OK && needs_flush(st, u->id))
             e = flush_commit(st);
     }
     st->was_refused = st->conn->is_dead && st->conn->was_refused;
@@ -349,29 +365,46 @@ static enum mog_err run_once(struct store *st, enum sql_stmt id, size_t size, co
 }
 
 /* Reads can be done again while all of the unit was reads, and anything that certainly was not done. */
-static bool may_run_again(const struct store *st, enum sql_stmt id, bool had_written)
+static bool may_run_again(const struct store *st, const struct unit *u, bool had_written)
 {
-    bool is_harmless = st->was_refused || (!had_written && sql_kind[id] == SQL_KIND_READ);
+    bool is_read = u->calls != NULL ? !u->calls_write : sql_kind[u->id] == SQL_KIND_READ;
+    bool is_harmless = st->was_refused || (!had_written && is_read);
     return st->conn == NULL && st->tx_depth == 0 && st->lock_name == NULL && is_harmless;
+}
+
+static enum mog_err run_unit(struct store *st, const struct unit *u)
+{
+    bool had_written = st->unit_has_written;
+    if (st->tx_is_doomed && sql_kind[u->id] != SQL_KIND_CONTROL)
+        return store_fail(st, MOG_EDBDOWN, "the connection was lost in a transaction");
+    if (st->conn == NULL && st->lock_name != NULL)
+        return refuse_recovery(st);
+    bool was_connected = st->conn != NULL;
+    enum mog_err e = run_once(st, u);
+    if (e == MOG_EDBDOWN && was_connected && may_run_again(st, u, had_written) && store_open(st) == MOG_OK)
+        e = run_once(st, u);
+    for (int i = 1; e == MOG_EDEADLOCK && st->tx_depth == 0 && i < deadlock_tries(st); i++) {
+        pause_after_deadlock(st, i);
+        e = run_once(st, u);
+    }
+    return e;
 }
 
 static enum mog_err run_sized(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
                               size_t n_args)
 {
-    bool had_written = st->unit_has_written;
-    if (st->tx_is_doomed && sql_kind[id] != SQL_KIND_CONTROL)
-        return store_fail(st, MOG_EDBDOWN, "the connection was lost in a transaction");
-    if (st->conn == NULL && st->lock_name != NULL)
-        return refuse_recovery(st);
-    bool was_connected = st->conn != NULL;
-    enum mog_err e = run_once(st, id, size, args, n_args);
-    if (e == MOG_EDBDOWN && was_connected && may_run_again(st, id, had_written) && store_open(st) == MOG_OK)
-        e = run_once(st, id, size, args, n_args);
-    for (int i = 1; e == MOG_EDEADLOCK && st->tx_depth == 0 && i < deadlock_tries(st); i++) {
-        pause_after_deadlock(st, i);
-        e = run_once(st, id, size, args, n_args);
-    }
-    return e;
+    return run_unit(st, &(struct unit){.id = id, .size = size, .args = args, .n_args = n_args});
+}
+
+bool store_can_run_together(const struct store *st)
+{
+    /* Of the nodes of a cluster each may roll a transaction back at any moment: one by one it is noticed. */
+    return st->driver->run_calls != NULL && !st->env->row_locks && st->tx_depth == 0;
+}
+
+enum mog_err store_run_together(struct store *st, struct sql_call *calls, size_t n, bool writes)
+{
+    return run_unit(st, &(struct unit){.id = calls[0].id, .calls = calls, .n_calls = n, .calls_write = writes});
 }
 
 enum mog_err store_run(struct store *st, enum sql_stmt id, const struct sql_value *args, size_t n_args)
@@ -455,7 +488,7 @@ enum mog_err store_begin(struct store *st)
     if (e == MOG_OK)
         e = writer_enter(st);
     for (int i = 0; e == MOG_OK && i < STORE_TRIES; i++) {
-        e = run_once(st, SQL_BEGIN, 0, NULL, 0);
+        e = run_once(st, &(struct unit){.id = SQL_BEGIN});
         if (e != MOG_EDEADLOCK)
             break;
         e = i + 1 < STORE_TRIES ? MOG_OK : e;
@@ -484,7 +517,7 @@ enum mog_err store_commit(struct store *st)
         return was_lost ? store_fail(st, MOG_EDBDOWN, "the connection was lost in a transaction")
                         : store_fail(st, MOG_ECANCELED, "a part of the transaction was rolled back");
     }
-    enum mog_err e = run_once(st, SQL_COMMIT, 0, NULL, 0);
+    enum mog_err e = run_once(st, &(struct unit){.id = SQL_COMMIT});
     if (e != MOG_OK) {
         struct mog_fail why = st->fail;
         st->commit_is_open = st->conn == NULL && !st->was_refused;
@@ -507,7 +540,7 @@ void store_rollback(struct store *st)
         return;
     }
     struct mog_fail why = st->fail;
-    if (st->conn != NULL && run_once(st, SQL_ROLLBACK, 0, NULL, 0) != MOG_OK && st->conn != NULL &&
+    if (st->conn != NULL && run_once(st, &(struct unit){.id = SQL_ROLLBACK}) != MOG_OK && st->conn != NULL &&
         st->driver->one_writer == false)
         drop_connection(st); /* whatever state it is in, the server ends it with the connection */
     st->fail = why;

@@ -14,9 +14,7 @@ struct devfid_job {
     uint64_t fid;
     uint32_t devid;
     bool is_removal, did_change;
-    bool must_live; /* no location on a dead device */
     bool recount;
-    const struct store_checksum *checksum;
 };
 
 enum device_life { DEVICE_UNKNOWN, DEVICE_DEAD, DEVICE_NOT_DEAD };
@@ -34,42 +32,45 @@ static enum mog_err device_life(struct store *st, uint32_t devid, enum device_li
     return MOG_OK;
 }
 
+/* A location was not added: it was there, or the device is dead (MOG_EDEAD). */
+static enum mog_err check_not_dead(struct store *st, uint32_t devid)
+{
+    enum device_life life;
+    enum mog_err e = device_life(st, devid, &life);
+    return e == MOG_OK && life == DEVICE_DEAD ? store_fail(st, MOG_EDEAD, "device %u is dead", (unsigned)devid) : e;
+}
+
 enum mog_err store_devfid_add_alive(struct store *st, uint64_t fid, uint32_t devid)
 {
     enum mog_err e = STORE_RUN(st, SQL_DEVFID_ADD_ALIVE, sql_int(fid), sql_int(devid), sql_int(devid));
-    if (e != MOG_OK || st->result.affected > 0)
-        return e;
-    /* It was there, or the device is dead. */
-    enum device_life life;
-    e = device_life(st, devid, &life);
-    return e == MOG_OK && life == DEVICE_DEAD ? store_fail(st, MOG_EDEAD, "device %u is dead", (unsigned)devid) : e;
+    return e == MOG_OK && st->result.affected == 0 ? check_not_dead(st, devid) : e;
 }
 
 static enum mog_err devfid_write(struct store *st, void *arg)
 {
     struct devfid_job *j = arg;
-    enum mog_err e;
-    if (j->must_live)
-        e = store_devfid_add_alive(st, j->fid, j->devid);
-    else
-        e = STORE_RUN(st, j->is_removal ? SQL_DEVFID_REMOVE : SQL_DEVFID_ADD, sql_int(j->fid), sql_int(j->devid));
+    enum mog_err e =
+        STORE_RUN(st, j->is_removal ? SQL_DEVFID_REMOVE : SQL_DEVFID_ADD, sql_int(j->fid), sql_int(j->devid));
     j->did_change = e == MOG_OK && st->result.affected > 0;
     if (e == MOG_OK && j->recount)
         e = store_file_recount(st, j->fid);
-    if (e == MOG_OK && j->checksum != NULL)
-        e = store_checksum_set(st, j->fid, j->checksum);
+    return e;
+}
+
+static enum mog_err check_ids(struct store *st, uint64_t fid, uint32_t devid)
+{
+    enum mog_err e = store_check_fid(st, fid);
+    if (e == MOG_OK && (devid == 0 || devid > DEVID_MAX))
+        e = store_fail(st, MOG_ERANGE, "device id %u is out of range", (unsigned)devid);
     return e;
 }
 
 static enum mog_err devfid_change(struct store *st, struct devfid_job *j)
 {
-    enum mog_err e = store_check_fid(st, j->fid);
-    if (e == MOG_OK && (j->devid == 0 || j->devid > DEVID_MAX))
-        e = store_fail(st, MOG_ERANGE, "device id %u is out of range", (unsigned)j->devid);
+    enum mog_err e = check_ids(st, j->fid, j->devid);
     if (e != MOG_OK)
         return e;
-    return j->recount || j->must_live || j->checksum != NULL ? store_transact(st, devfid_write, j)
-                                                             : devfid_write(st, j);
+    return j->recount ? store_transact(st, devfid_write, j) : devfid_write(st, j);
 }
 
 enum mog_err store_devfid_add(struct store *st, uint64_t fid, uint32_t devid, bool recount, bool *added)
@@ -83,9 +84,31 @@ enum mog_err store_devfid_add(struct store *st, uint64_t fid, uint32_t devid, bo
 
 enum mog_err store_devfid_add_replica(struct store *st, const struct store_replica *r)
 {
-    struct devfid_job j = {
-        .fid = r->fid, .devid = r->devid, .recount = r->recount, .checksum = r->checksum, .must_live = true};
-    return devfid_change(st, &j);
+    enum { ADD, CALLS_MAX = 5 };
+    const struct sql_value add[] = {sql_int(r->fid), sql_int(r->devid), sql_int(r->devid)};
+    const struct sql_value recount[] = {sql_int(r->fid), sql_int(r->fid)};
+    const struct sql_value done[] = {sql_int(r->fid), sql_int(r->fid), sql_int(r->devid)};
+    struct sql_value checksum[3];
+    struct store_call calls[CALLS_MAX] = {{.bulk = {.id = SQL_DEVFID_ADD_ALIVE, .head = add, .n_head = 3}}};
+    size_t n = 1;
+    enum mog_err e = check_ids(st, r->fid, r->devid);
+    if (e != MOG_OK)
+        return e;
+    /* As store_file_recount(). */
+    if (r->recount && store_backend(st) == STORE_PGSQL)
+        calls[n++].bulk = (struct store_bulk){.id = SQL_FILE_LOCK_FID, .head = recount, .n_head = 1};
+    if (r->recount)
+        calls[n++].bulk = (struct store_bulk){.id = SQL_FILE_RECOUNT, .head = recount, .n_head = 2};
+    if (r->checksum != NULL) {
+        checksum[0] = sql_int(r->fid);
+        checksum[1] = sql_int(r->checksum->hashtype);
+        checksum[2] = sql_blob(r->checksum->bytes, r->checksum->len);
+        calls[n++].bulk = (struct store_bulk){.id = SQL_CHECKSUM_SET, .head = checksum, .n_head = 3};
+    }
+    if (r->is_last)
+        calls[n++].bulk = (struct store_bulk){.id = SQL_REPLICATE_DONE_ON, .head = done, .n_head = 3};
+    e = store_run_calls(st, calls, n, r->is_last);
+    return e == MOG_OK && calls[ADD].affected == 0 ? check_not_dead(st, r->devid) : e;
 }
 
 enum mog_err store_devfid_remove(struct store *st, uint64_t fid, uint32_t devid, bool recount, bool *removed)

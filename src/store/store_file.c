@@ -64,6 +64,17 @@ enum mog_err store_file_get(struct store *st, uint64_t fid, unsigned flags, stru
     return e == MOG_OK ? found_rows(st, flags, out) : e;
 }
 
+enum mog_err store_file_get_locked(struct store *st, uint64_t fid, unsigned wait_s, unsigned flags,
+                                   struct store_found *out)
+{
+    *out = (struct store_found){0};
+    struct sql_value arg = sql_int(fid);
+    enum mog_err e = store_check_fid(st, fid);
+    if (e == MOG_OK)
+        e = store_lock_fid_run(st, fid, wait_s, by_fid[wanted(flags)], &arg, 1);
+    return e == MOG_OK ? found_rows(st, flags, out) : e;
+}
+
 /* ---- changing ---- */
 
 struct file_job {

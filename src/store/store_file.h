@@ -29,6 +29,12 @@ enum store_read_flags {
 MOG_MUSTCHECK enum mog_err store_file_find(struct store *st, uint32_t dmid, struct span key, unsigned flags,
                                            struct store_found *out);
 MOG_MUSTCHECK enum mog_err store_file_get(struct store *st, uint64_t fid, unsigned flags, struct store_found *out);
+/*
+ * Take the fid's lock (as store_lock_fid), then the same. MOG_ELOCKED. store_unlock() must follow whatever it returns.
+ * 1 RT on MySQL, else 2 or more.
+ */
+MOG_MUSTCHECK enum mog_err store_file_get_locked(struct store *st, uint64_t fid, unsigned wait_s, unsigned flags,
+                                                 struct store_found *out);
 
 /* ---- an upload ---- */
 
@@ -169,10 +175,11 @@ struct store_replica {
     uint32_t devid;
     bool recount;
     const struct store_checksum *checksum; /* to be stored too; NULL: none */
+    bool is_last; /* nothing more is to be done: the fid leaves the replication queue, and the handle its lock */
 };
 /*
  * A finished copy: location, devcount and checksum in one transaction. MOG_EDEAD: the device is dead by now, where
- * the reaper would forget the copy again. 3 to 5 RT.
+ * the reaper would forget the copy again; the fid stays in the queue. 1 RT on MySQL, else 3 to 6.
  */
 MOG_MUSTCHECK enum mog_err store_devfid_add_replica(struct store *st, const struct store_replica *r);
 

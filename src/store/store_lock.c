@@ -179,6 +179,34 @@ enum mog_err store_lock_fid(struct store *st, uint64_t fid, unsigned wait_s)
     return store_lock(st, name, wait_s);
 }
 
+enum mog_err store_lock_fid_run(struct store *st, uint64_t fid, unsigned wait_s, enum sql_stmt id,
+                                const struct sql_value *args, size_t n_args)
+{
+    if (!store_can_run_together(st) || st->lock_name != NULL || store_backend(st) != STORE_MYSQL) {
+        enum mog_err e = store_lock_fid(st, fid, wait_s);
+        return e == MOG_OK ? store_run(st, id, args, n_args) : e;
+    }
+    char name[LOCK_NAME_MAX];
+    snprintf(name, sizeof name, "mgfs:fid:%" PRIu64 ":replicate", fid);
+    const struct sql_value lock[] = {sql_str(name), sql_int(wait_s)};
+    struct sql_result got = {0};
+    struct sql_call calls[] = {{.id = SQL_LOCK_TAKE, .rows = 1, .args = lock, .n_args = 2, .r = &got},
+                               {.id = id, .rows = 1, .args = args, .n_args = n_args, .r = &st->result}};
+    enum mog_err e = store_run_together(st, calls, 2, false);
+    bool answered = calls[0].done && st->conn != NULL;
+    if (answered && sql_is_null(&got, 0, 0)) {
+        e = store_fail(st, MOG_EDB, "the server cannot give the lock %s", name);
+    } else if (answered && sql_i64(&got, 0, 0) != 1) {
+        e = store_fail(st, MOG_ELOCKED, "somebody else holds the lock %s", name);
+    } else if (answered) {
+        st->lock_name = mem_strdup(name);
+        st->lock_id = lock_number(name);
+        st->lock_renewed_ms = clock_mono_ms();
+    }
+    sql_result_free(&got);
+    return e;
+}
+
 enum mog_err store_lock_renew(struct store *st)
 {
     if (st->lock_name == NULL || !uses_rows(st) || clock_mono_ms() - st->lock_renewed_ms < RENEW_AFTER_MS)

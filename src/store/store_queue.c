@@ -234,13 +234,45 @@ enum mog_err store_delete_add(struct store *st, const uint64_t *fids, size_t n, 
     return e;
 }
 
-enum mog_err store_delete_begin(struct store *st, uint64_t fid, struct store_devids *devids)
+enum mog_err store_delete_begin(struct store *st, uint64_t fid, unsigned wait_s, struct store_devids *devids)
 {
     *devids = (struct store_devids){NULL, 0};
-    enum mog_err e = STORE_RUN(st, SQL_CHECKSUM_DELETE, sql_int(fid));
+    struct sql_value arg = sql_int(fid);
+    enum mog_err e = store_check_fid(st, fid);
     if (e == MOG_OK)
-        e = STORE_RUN(st, SQL_TEMPFILE_DELETE, sql_int(fid));
-    return e == MOG_OK ? store_devfid_list(st, fid, devids) : e;
+        e = store_lock_fid_run(st, fid, wait_s, SQL_DEVFID_LIST, &arg, 1);
+    if (e == MOG_OK)
+        store_devids_cells(devids, &st->result, 0);
+    return e;
+}
+
+enum mog_err store_delete_end(struct store *st, uint64_t fid, const struct store_delete_end *o)
+{
+    const struct sql_value id = sql_int(fid), twice[] = {id, id};
+    const struct sql_value later[] = {{.kind = SQL_INT, .i = o->delay_s}, sql_int(o->failed), id};
+    struct sql_value *gone = mem_calloc(o->n_gone + 1, sizeof *gone);
+    for (size_t i = 0; i < o->n_gone; i++)
+        gone[i] = sql_int(o->gone[i]);
+    /* These two are not there as a rule; in the transaction, the gaps would be locked in which clients insert. */
+    struct store_call calls[] = {
+        {.bulk = {.id = SQL_CHECKSUM_DELETE, .head = &id, .n_head = 1}, .is_before = true},
+        {.bulk = {.id = SQL_TEMPFILE_DELETE, .head = &id, .n_head = 1}, .is_before = true},
+        {.bulk = {.id = SQL_DELETE_DEFER, .head = later, .n_head = 3}},
+        {.bulk = {.id = SQL_DEVFID_REMOVE_MANY, .head = &id, .n_head = 1, .rows = gone, .width = 1, .n = o->n_gone}},
+    };
+    struct store_call *outcome = &calls[2];
+    /* The queue's row last, and only when nothing is recorded: an old upload may just have been swept up. */
+    if (o->is_done && o->n_gone != 0) {
+        calls[2] = calls[3];
+        outcome = &calls[3];
+    }
+    if (o->is_done)
+        outcome->bulk = (struct store_bulk){.id = SQL_DELETE_DONE_EMPTY, .head = twice, .n_head = 2};
+    enum mog_err e = store_run_calls(st, calls, o->n_gone != 0 ? 4 : 3, true);
+    if (e == MOG_OK && o->is_done && outcome->affected == 0)
+        e = store_queue_defer(st, STORE_QUEUE_DELETE, fid, 1, false);
+    free(gone);
+    return e;
 }
 
 enum mog_err store_todo_add(struct store *st, enum store_queue q, const struct store_todo *items, size_t n)

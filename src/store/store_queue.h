@@ -64,10 +64,21 @@ MOG_MUSTCHECK enum mog_err store_replicate_now(struct store *st, uint64_t *n);
 /* Queue fids for deletion in `delay_s`; rows that are there stay. 1 RT per 100. */
 MOG_MUSTCHECK enum mog_err store_delete_add(struct store *st, const uint64_t *fids, size_t n, int64_t delay_s);
 /*
- * The delete worker begins with a fid (holding its lock): checksum and tempfile rows go, its locations come back.
- * 3 RT.
+ * The delete worker begins with a fid: it takes its lock (as store_lock_fid; MOG_ELOCKED) and gets its locations.
+ * store_unlock() or store_delete_end() must follow whatever it returns. 1 RT on MySQL, else 2 or more.
  */
-MOG_MUSTCHECK enum mog_err store_delete_begin(struct store *st, uint64_t fid, struct store_devids *devids);
+MOG_MUSTCHECK enum mog_err store_delete_begin(struct store *st, uint64_t fid, unsigned wait_s,
+                                              struct store_devids *devids);
+struct store_delete_end {
+    const uint32_t *gone; /* locations that are no more */
+    size_t n_gone;
+    bool is_done;    /* nothing is left: the fid leaves the queue, unless a location has been recorded meanwhile */
+    int64_t delay_s; /* else it is due again then, and failcount is one more if `failed` */
+    bool failed;
+};
+/* It ends: locations, checksum and tempfile row go, the queue's row as told, and the lock. 1 RT on MySQL, else 6 to 8.
+ */
+MOG_MUSTCHECK enum mog_err store_delete_end(struct store *st, uint64_t fid, const struct store_delete_end *o);
 
 struct store_todo {
     uint64_t fid;

@@ -121,6 +121,29 @@ MOG_MUSTCHECK enum mog_err store_run_bulk(struct store *st, const struct store_b
 MOG_MUSTCHECK enum mog_err store_run_fids(struct store *st, struct store_bulk *b, const uint64_t *fids, size_t n,
                                           uint64_t *affected);
 
+/* Whether statements can be sent together now: store_run_together(), all in one round trip, up to the first failure. */
+bool store_can_run_together(const struct store *st);
+MOG_MUSTCHECK enum mog_err store_run_together(struct store *st, struct sql_call *calls, size_t n, bool writes);
+
+/* One of several writes that belong together: `bulk` with `width` 0 has all its values in `head`. */
+struct store_call {
+    struct store_bulk bulk;
+    bool is_before; /* on its own, before the transaction of the others */
+    uint64_t affected;
+};
+/*
+ * Run them in one transaction, and release the lock that is held after it if asked to (kept after an error). Numbers,
+ * NULL and blobs alone. 1 RT on MySQL; elsewhere one each, and one or two for the transaction and for the lock.
+ */
+MOG_MUSTCHECK enum mog_err store_run_calls(struct store *st, struct store_call *calls, size_t n, bool unlock);
+
+/*
+ * Take the lock of a fid, and then run a statement that reads. 1 RT on MySQL, else as the two. MOG_ELOCKED. After an
+ * error of the statement the lock is held.
+ */
+MOG_MUSTCHECK enum mog_err store_lock_fid_run(struct store *st, uint64_t fid, unsigned wait_s, enum sql_stmt id,
+                                              const struct sql_value *args, size_t n_args);
+
 /* Run `fn` in a transaction: again after a deadlock when it is the outermost. An error of `fn` rolls back. */
 typedef enum mog_err (*store_tx_fn)(struct store *st, void *arg);
 MOG_MUSTCHECK enum mog_err store_transact(struct store *st, store_tx_fn fn, void *arg);

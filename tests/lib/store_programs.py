@@ -7,7 +7,7 @@ from daemon import BIN
 
 FOLDER = os.path.join(os.path.abspath(BIN), "..", "tests")
 PROGRAMS = ["unit_store_test_sql", "unit_store_test_store_topology", "unit_store_test_store_file",
-            "unit_store_test_store_queue", "unit_store_test_store_faults"]
+            "unit_store_test_store_queue", "unit_store_test_store_calls", "unit_store_test_store_faults"]
 
 
 def run_unit(program, env, timeout=120):

@@ -68,57 +68,50 @@ static int64_t delay_of(enum delete_result r, int64_t failcount)
     return STORE_QUEUE_LEASE_S;
 }
 
-/* Delete all copies that can be deleted. Returns 0 when none is left, else the seconds until the next try. */
-static int64_t delete_copies(struct job_worker *w, const struct store_queue_row *row, const struct store_devids *devids)
-{
-    uint32_t *gone = mem_calloc(devids->n, sizeof(*gone));
-    size_t n = 0;
-    int64_t wait_s = 0;
-    for (size_t i = 0; i < devids->n; i++) {
-        enum delete_result r = delete_copy(w, row->fid, devids->rows[i]);
-        if (r == DELETE_DONE) {
-            gone[n++] = devids->rows[i];
-            continue;
-        }
-        int64_t s = delay_of(r, row->failcount);
-        wait_s = wait_s == 0 || s < wait_s ? s : wait_s;
-    }
-    if (n != 0 && store_devfid_remove_many(w->st, row->fid, gone, n) != MOG_OK) {
-        job_log_store(w, "deletion", row->fid);
-        wait_s = STORE_QUEUE_LEASE_S;
-    }
-    free(gone);
-    return wait_s;
-}
-
 /* Up to a tenth longer, so that what failed together does not come back together. */
 static int64_t with_jitter(struct job_worker *w, int64_t s)
 {
     return s + (int64_t)(rng_unit(&w->rng) * (double)s / 10.0);
 }
 
+/* Delete all copies that can be deleted, and say in `end` what is left to do. `gone` has room for all. */
+static void delete_copies(struct job_worker *w, const struct store_queue_row *row, const struct store_devids *devids,
+                          uint32_t *gone, struct store_delete_end *end)
+{
+    int64_t wait_s = 0;
+    for (size_t i = 0; i < devids->n; i++) {
+        enum delete_result r = delete_copy(w, row->fid, devids->rows[i]);
+        if (r == DELETE_DONE) {
+            gone[end->n_gone++] = devids->rows[i];
+            continue;
+        }
+        int64_t s = delay_of(r, row->failcount);
+        wait_s = wait_s == 0 || s < wait_s ? s : wait_s;
+    }
+    end->gone = gone;
+    end->is_done = wait_s == 0;
+    /* A tracker that stops has failed at nothing. */
+    end->failed = !job_is_stopping(w);
+    end->delay_s = end->failed ? with_jitter(w, wait_s) : 0;
+}
+
 enum job_result job_delete(struct job_worker *w, const struct store_queue_row *row)
 {
     struct store_devids devids = {0};
     enum job_result result = JOB_FAILED;
-    enum mog_err e = store_lock_fid(w->st, row->fid, LOCK_WAIT_S);
+    enum mog_err e = store_delete_begin(w->st, row->fid, LOCK_WAIT_S, &devids);
     if (e == MOG_ELOCKED) {
         result = JOB_POSTPONED;
         /* Somebody works on it, which is no failure of the deletion. */
         e = store_queue_defer(w->st, STORE_QUEUE_DELETE, row->fid, 1, false);
     } else if (e == MOG_OK) {
-        e = store_delete_begin(w->st, row->fid, &devids);
-        if (e == MOG_OK) {
-            int64_t wait_s = delete_copies(w, row, &devids);
-            result = wait_s == 0 ? JOB_DONE : job_is_stopping(w) ? JOB_POSTPONED : JOB_FAILED;
-            if (wait_s == 0)
-                e = store_queue_done(w->st, STORE_QUEUE_DELETE, row->fid);
-            else if (job_is_stopping(w))
-                e = store_queue_release(w->st, STORE_QUEUE_DELETE, &row->fid, 1);
-            else
-                e = store_queue_defer(w->st, STORE_QUEUE_DELETE, row->fid, with_jitter(w, wait_s), true);
-            fid_cache_forget_devids(w->cache, row->fid);
-        }
+        struct store_delete_end end = {0};
+        uint32_t *gone = mem_calloc(devids.n, sizeof(*gone));
+        delete_copies(w, row, &devids, gone, &end);
+        result = end.is_done ? JOB_DONE : end.failed ? JOB_FAILED : JOB_POSTPONED;
+        e = store_delete_end(w->st, row->fid, &end);
+        fid_cache_forget_devids(w->cache, row->fid);
+        free(gone);
     }
     if (e != MOG_OK)
         job_log_store(w, "deletion", row->fid);

@@ -3,10 +3,8 @@
 #include "tracker/job/fsck_priv.h"
 
 #include "common/log.h"
-#include "common/num.h"
 #include "store/store_fsck.h"
 #include "store/store_lock.h"
-#include "store/store_topology.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -180,11 +178,8 @@ static enum fsck_result check(struct fsck_check *c)
 
 static void read_modes(struct fsck_check *c)
 {
-    struct store_bytes policy_only = {0};
     const char *mode = cluster_setting(c->w->cluster, "fsck_checksum");
-    if (store_setting_get(c->w->st, "fsck_opt_policy_only", &policy_only) == MOG_OK)
-        c->policy_only = num_perl_true(store_bytes_span(&policy_only));
-    store_bytes_free(&policy_only);
+    c->policy_only = atomic_load(&c->w->jobs->fsck_policy_only);
     if (mode == NULL)
         return;
     c->digests_off = strcmp(mode, "off") == 0;

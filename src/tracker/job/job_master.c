@@ -78,6 +78,16 @@ static size_t fetch_size(const struct job_worker *w, size_t *limit, uint64_t dep
     return depth * 100 < *limit * REFILL_PERCENT ? *limit : 0;
 }
 
+/* After the rows were fetched, so that those that a reset was followed by are checked as it says. */
+static void read_fsck_options(struct job_worker *w)
+{
+    struct store_bytes value = {0};
+    enum mog_err e = store_setting_get(w->st, "fsck_opt_policy_only", &value);
+    if (e == MOG_OK || e == MOG_ENOTFOUND)
+        atomic_store(&w->jobs->fsck_policy_only, e == MOG_OK && num_perl_true(store_bytes_span(&value)));
+    store_bytes_free(&value);
+}
+
 static bool feed(struct job_worker *w, enum store_queue queue, enum job_kind kind)
 {
     struct jobs *j = w->jobs;
@@ -93,6 +103,8 @@ static bool feed(struct job_worker *w, enum store_queue queue, enum job_kind kin
     }
     if (rows.n == 0)
         *limit = FETCH_START;
+    else if (queue == STORE_QUEUE_FSCK)
+        read_fsck_options(w);
     bool any = rows.n != 0, more = rows.n == n;
     for (size_t i = 0; i < rows.n; i++) {
         struct job_item *item = mem_calloc(1, sizeof(*item));

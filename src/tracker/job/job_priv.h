@@ -23,6 +23,7 @@ struct job_worker {
     struct rng rng;
     const struct cluster *cluster; /* borrowed while an item is in work */
     char why[700];                 /* replicate_run(): why it did not succeed; "" when it did */
+    bool row_is_gone;              /* replicate_run(): the fid has left its queue, and the lock is released */
 };
 
 enum item_kind { ITEM_QUEUE, ITEM_SWEEP, ITEM_REAP, ITEM_MASTER, ITEM_HAND_BACK };
@@ -68,6 +69,8 @@ struct jobs {
     bool is_finishing;       /* loop thread: no more is fetched */
 
     _Atomic uint64_t waiting[JOB_QUEUES], sent[JOB_QUEUES];
+    _Atomic bool
+        fsck_policy_only; /* setting fsck_opt_policy_only, as it was when rows of the check were fetched last */
     _Atomic bool sweep_pending;
     int64_t sweep_asked_mono_ms; /* loop thread */
     struct metric_histogram seconds[JOB_QUEUES];
@@ -159,9 +162,13 @@ struct replicate_request {
     uint32_t masked;         /* a copy that does not count and is no destination; 0: none */
     const uint32_t *targets; /* where copies may go; NULL: anywhere */
     size_t n_targets;
+    bool is_queued; /* done, it leaves the replication queue */
 };
 
-/* Satisfy the policy of one fid. The fid's lock is held on return unless REPL_LOCKED; the caller releases it. */
+/*
+ * Satisfy the policy of one fid. The fid's lock is held on return unless REPL_LOCKED or `w->row_is_gone`; the caller
+ * releases it.
+ */
 enum replicate_result replicate_run(struct job_worker *w, const struct replicate_request *r);
 
 /* ---- move.c ---- */

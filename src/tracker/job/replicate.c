@@ -71,11 +71,10 @@ static enum replicate_result load(struct run *r)
 {
     struct job_worker *w = r->w;
     struct mog_fail f = {0};
-    enum mog_err e = store_lock_fid(w->st, r->req->fid, LOCK_WAIT_S);
+    enum mog_err e =
+        store_file_get_locked(w->st, r->req->fid, LOCK_WAIT_S, STORE_READ_DEVIDS | STORE_READ_CHECKSUM, &r->file);
     if (e == MOG_ELOCKED)
         return REPL_LOCKED;
-    if (e == MOG_OK)
-        e = store_file_get(w->st, r->req->fid, STORE_READ_DEVIDS | STORE_READ_CHECKSUM, &r->file);
     if (e == MOG_ENOTFOUND)
         return REPL_NOFID;
     if (e != MOG_OK)
@@ -151,14 +150,41 @@ static uint32_t pick_destination(struct run *r, const struct policy_answer *a, e
     return 0;
 }
 
+static struct policy_question question(struct run *r)
+{
+    return (struct policy_question){.cluster = r->w->cluster,
+                                    .on = r->counted.items,
+                                    .n_on = r->counted.n,
+                                    .failed = r->bad_dests.items,
+                                    .n_failed = r->bad_dests.n,
+                                    .only = r->req->targets,
+                                    .n_only = r->req->n_targets,
+                                    .mindevcount = r->class->mindevcount,
+                                    .rng = &r->w->rng};
+}
+
+static bool is_satisfied(struct run *r)
+{
+    struct policy_question q = question(r);
+    struct policy_answer a;
+    policy_ask(r->policy, &q, &a);
+    bool good = a.verdict == POLICY_ALL_GOOD;
+    policy_answer_fini(&a);
+    return good;
+}
+
 static bool record_copy(struct run *r, const struct node_copy *copy)
 {
     struct job_worker *w = r->w;
+    ids_add(&r->on, copy->to->devid);
+    ids_add(&r->counted, copy->to->devid);
+    ids_add(&r->sources, copy->to->devid);
     struct store_checksum checksum = {.hashtype = copy->got_type, .len = digest_size(copy->got_type)};
     memcpy(checksum.bytes, copy->got, checksum.len);
     bool is_new = copy->got_type != DIGEST_NONE && r->file.checksum.hashtype == 0 && r->class->hashtype != 0;
     struct store_replica replica = {
         .fid = copy->fid, .devid = copy->to->devid, .recount = job_recounts(w), .checksum = is_new ? &checksum : NULL};
+    replica.is_last = r->req->is_queued && is_satisfied(r);
     if (store_devfid_add_replica(w->st, &replica) != MOG_OK) {
         job_log_store(w, "replication", copy->fid);
         return false;
@@ -166,10 +192,8 @@ static bool record_copy(struct run *r, const struct node_copy *copy)
     if (is_new)
         r->file.checksum = checksum;
     fid_cache_forget_devids(w->cache, copy->fid);
-    ids_add(&r->on, copy->to->devid);
-    ids_add(&r->counted, copy->to->devid);
-    ids_add(&r->sources, copy->to->devid);
     r->copied = true;
+    w->row_is_gone = replica.is_last;
     metric_add(&w->jobs->copied_bytes, copy->length);
     return true;
 }
@@ -243,15 +267,7 @@ static enum replicate_result explain(struct run *r, enum replicate_result result
 static enum replicate_result satisfy(struct run *r)
 {
     for (;;) {
-        struct policy_question q = {.cluster = r->w->cluster,
-                                    .on = r->counted.items,
-                                    .n_on = r->counted.n,
-                                    .failed = r->bad_dests.items,
-                                    .n_failed = r->bad_dests.n,
-                                    .only = r->req->targets,
-                                    .n_only = r->req->n_targets,
-                                    .mindevcount = r->class->mindevcount,
-                                    .rng = &r->w->rng};
+        struct policy_question q = question(r);
         struct policy_answer a;
         policy_ask(r->policy, &q, &a);
         enum replicate_result result;
@@ -276,7 +292,7 @@ static enum replicate_result satisfy(struct run *r)
                            " on dev %" PRIu32 ", but it's already there!",
                            r->req->fid, dest);
         result = copy_once(r, dest);
-        if (result != REPL_SUCCESS)
+        if (result != REPL_SUCCESS || r->w->row_is_gone)
             return result;
     }
 }
@@ -304,6 +320,7 @@ enum replicate_result replicate_run(struct job_worker *w, const struct replicate
 {
     struct run r = {.w = w, .req = req};
     w->why[0] = '\0';
+    w->row_is_gone = false;
     enum replicate_result result = run(&r);
     if (w->why[0] != '\0')
         job_log_gated(w->jobs, result, w->why);
@@ -356,7 +373,7 @@ static enum job_result result_of(enum queue_action action)
 
 enum job_result job_replicate(struct job_worker *w, const struct store_queue_row *row)
 {
-    struct replicate_request req = {.fid = row->fid, .preferred = row->fromdevid};
+    struct replicate_request req = {.fid = row->fid, .preferred = row->fromdevid, .is_queued = true};
     enum queue_action action = actions[replicate_run(w, &req)];
     enum mog_err e = MOG_OK;
     uint32_t failcount = row->failcount;
@@ -366,7 +383,8 @@ enum job_result job_replicate(struct job_worker *w, const struct store_queue_row
         fid_notes_set(w->jobs->config.notes, row->fid, w->why);
     switch (action) {
     case ACTION_DONE:
-        e = store_queue_done(w->st, STORE_QUEUE_REPLICATE, row->fid);
+        if (!w->row_is_gone)
+            e = store_queue_done(w->st, STORE_QUEUE_REPLICATE, row->fid);
         break;
     case ACTION_LOCKED:
         e = store_queue_defer(w->st, STORE_QUEUE_REPLICATE, row->fid, LOCKED_RETRY_S, false);

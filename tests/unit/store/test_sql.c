@@ -46,6 +46,30 @@ START_TEST(braces)
 }
 END_TEST
 
+START_TEST(values_in_a_text)
+{
+    struct buf b = BUF_ZERO;
+    const struct sql_value args[] = {
+        sql_int(7), SQL_ARG_NULL, sql_blob("\x01'\xff", 3), sql_str("mgfs:fid:7:a_b-c.d"), {.kind = SQL_INT, .i = -1}};
+    ck_assert(sql_inline(&b, "a {(?, ?)} b ? c ?", 1, args, 4));
+    ck_assert_str_eq(buf_cstr(&b), "a (7, NULL) b x'0127ff' c 'mgfs:fid:7:a_b-c.d'");
+    buf_reset(&b);
+    ck_assert(sql_inline(&b, "a IN ({?})", 2, (struct sql_value[]){args[4], args[0]}, 2));
+    ck_assert_str_eq(buf_cstr(&b), "a IN (-1, 7)");
+    /* What could end a literal, or is missing, or too much. */
+    const char *bad[] = {"a'b", "a\\b", "a\"", "a b", "\xc3\xa4", "a;"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct sql_value v = sql_str(bad[i]);
+        ck_assert_msg(!sql_inline(&b, "?", 1, &v, 1), "%s", bad[i]);
+    }
+    struct sql_value name = sql_name_of(span_of("a"));
+    ck_assert(!sql_inline(&b, "?", 1, &name, 1));
+    ck_assert(!sql_inline(&b, "? ?", 1, args, 1));
+    ck_assert(!sql_inline(&b, "?", 1, args, 2));
+    buf_fini(&b);
+}
+END_TEST
+
 static void parse(struct sql_target *t, const char *dsn)
 {
     struct mog_fail f = {0};
@@ -118,5 +142,5 @@ END_TEST
 
 int main(void)
 {
-    return FIXTURE_RUN("sql", every_statement_is_accepted, braces, mysql_dsn, other_dsns);
+    return FIXTURE_RUN("sql", every_statement_is_accepted, braces, values_in_a_text, mysql_dsn, other_dsns);
 }

@@ -35,6 +35,7 @@ static void induce(struct store *st, int at, int times, enum mog_err error)
         real = st->driver;
         faulty = *real;
         faulty.run = faulty_run;
+        faulty.run_calls = NULL; /* one by one, so that each can fail */
         st->driver = &faulty;
     }
     fail_at = at;

@@ -169,10 +169,11 @@ START_TEST(discard_leaves_it_to_the_delete_worker)
     struct store_queue_row q;
     OK(st, store_queue_find(st, STORE_QUEUE_DELETE, fid, &q));
     struct store_devids d;
-    OK(st, store_delete_begin(st, fid, &d));
+    OK(st, store_delete_begin(st, fid, 0, &d));
     ck_assert_uint_eq(d.n, 1);
     ck_assert_uint_eq(d.rows[0], 9);
     store_devids_free(&d);
+    store_unlock(st);
 }
 END_TEST
 
