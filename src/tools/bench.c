@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "common/urlenc.h"
 #include "tools/bench_op.h"
 
 #define OPEN_PUT "open_put" /* a preparation alone */
 
-enum { A_DAY_S = 86400 };
+enum { A_DAY_S = 86400, LIST_LIMIT = 1000 };
 
 struct bench {
     const struct bench_opts *opts;
@@ -62,6 +63,53 @@ struct bench *bench_new(struct tool *t, const struct bench_opts *opts)
     return b;
 }
 
+/* Remember the keys of an answer of list_keys; `*after`: the last one, owned by the caller. */
+static void take_names(struct bench_files *files, uint64_t most, const struct kv *args, char **after)
+{
+    char name[32];
+    uint64_t n = kv_u64(args, "key_count", 0);
+    for (uint64_t i = 1; i <= n && files->n_names < most; i++) {
+        struct buf encoded = BUF_ZERO;
+        snprintf(name, sizeof name, "key_%" PRIu64, i);
+        const struct span *key = kv_find(args, name);
+        if (key == NULL)
+            break;
+        urlenc_encode(&encoded, *key);
+        files->names = mem_grow(files->names, files->n_names, &files->cap_names, sizeof *files->names);
+        files->names[files->n_names++] = buf_take(&encoded);
+        free(*after);
+        *after = span_dup(*key);
+    }
+}
+
+enum mog_err bench_adopt(struct bench *b, struct client *client, struct mog_fail *f)
+{
+    struct client_answer answer = CLIENT_ANSWER_ZERO;
+    struct kv args = KV_ZERO;
+    char *after = mem_strdup("");
+    size_t before;
+    enum mog_err e;
+    do {
+        before = b->files.n_names;
+        kv_reset(&args);
+        kv_add_str(&args, "domain", b->files.domain);
+        kv_add_str(&args, "prefix", b->files.prefix);
+        kv_add_str(&args, "after", after);
+        kv_add_u64(&args, "limit", LIST_LIMIT);
+        e = client_request(client, "list_keys", &args, &answer, f);
+        if (e == MOG_OK)
+            take_names(&b->files, b->opts->keys, &answer.args, &after);
+    } while (e == MOG_OK && b->files.n_names > before && b->files.n_names < b->opts->keys);
+    if (e == MOG_EREFUSED && strcmp(answer.code, "none_match") == 0)
+        e = MOG_OK;
+    if (e == MOG_OK && b->files.n_names == 0)
+        e = fail_set(f, MOG_ENOTFOUND, "no key begins with '%.200s'", b->files.prefix);
+    free(after);
+    kv_fini(&args);
+    client_answer_fini(&answer);
+    return e;
+}
+
 void bench_free(struct bench *b)
 {
     loop_free(b->loop);
@@ -96,7 +144,7 @@ static uint64_t missing(const struct bench *b, const struct bench_op *op)
     case BENCH_NEEDS_NOTHING:
         return 0;
     case BENCH_NEEDS_KEYS:
-        if (f->n_stored - f->n_deleted >= wanted || f->n_stored >= wanted)
+        if (f->n_names > 0 || f->n_stored - f->n_deleted >= wanted || f->n_stored >= wanted)
             return 0;
         return wanted - f->n_stored;
     case BENCH_NEEDS_OPEN:

@@ -39,6 +39,12 @@ void bench_free(struct bench *b);
 /* Whether there is an operation of this name. */
 bool bench_is_op(const char *name);
 
+/*
+ * Read from files that are there: up to `opts->keys` whose keys begin with `opts->prefix`. Operations that change files
+ * must not be run then. MOG_ENOTFOUND, and what client_request fails with.
+ */
+MOG_MUSTCHECK enum mog_err bench_adopt(struct bench *b, struct client *client, struct mog_fail *f);
+
 /* Store files until there are `opts->keys`, when the operation needs some. MOG_OK, or why the first one failed. */
 MOG_MUSTCHECK enum mog_err bench_prepare(struct bench *b, const char *op, struct mog_fail *f);
 

@@ -232,6 +232,11 @@ enum bench_need bench_op_need(const struct bench_op *op)
     return op->need;
 }
 
+bool bench_op_only_reads(const struct bench_op *op)
+{
+    return op->key != NEXT_KEY && op->key != LAST_KEY && op->need != BENCH_NEEDS_OPEN;
+}
+
 size_t bench_op_task_size(void)
 {
     return sizeof(struct task);
@@ -241,9 +246,13 @@ void bench_files_fini(struct bench_files *b)
 {
     for (size_t i = 0; i < b->n_open; i++)
         free(b->open[i].path);
+    for (size_t i = 0; i < b->n_names; i++)
+        free(b->names[i]);
     free(b->open);
+    free(b->names);
     b->open = NULL;
-    b->n_open = b->cap_open = 0;
+    b->names = NULL;
+    b->n_open = b->cap_open = b->n_names = b->cap_names = 0;
     client_answer_fini(&b->answer);
 }
 
@@ -266,7 +275,8 @@ struct bench_run *bench_run_new(struct bench_files *b, const struct bench_op *op
     buf_str(&r->head, op->args[0] ? "&domain=" : "domain=");
     urlenc_encode(&r->head, span_of(b->domain));
     buf_str(&r->head, op->key == AS_PREFIX ? "&prefix=" : "&key=");
-    urlenc_encode(&r->head, span_of(b->prefix));
+    if (b->n_names == 0 || op->key != SOME_KEY)
+        urlenc_encode(&r->head, span_of(b->prefix));
     return r;
 }
 
@@ -289,6 +299,8 @@ static uint64_t next_random(struct bench_files *b)
 static bool choose_key(struct bench_files *b, enum which which, uint64_t *key)
 {
     uint64_t end = b->n_stored < b->most ? b->n_stored : b->most; /* the last ones may be on their way still */
+    if (b->n_names > 0)
+        end = b->n_names;
     switch (which) {
     case NO_KEY:
     case PREFIX_ALONE:
@@ -327,7 +339,9 @@ enum loop_step bench_run_begin(void *arg, struct slot *s)
     t->is_closing = false;
     struct buf *line = slot_ask_tracker(s);
     buf_span(line, buf_as_span(&run->head));
-    if (op->key == SOME_KEY || op->key == NEXT_KEY || op->key == LAST_KEY)
+    if (op->key == SOME_KEY && run->files->n_names > 0)
+        buf_str(line, run->files->names[key]);
+    else if (op->key == SOME_KEY || op->key == NEXT_KEY || op->key == LAST_KEY)
         buf_u64(line, key);
     buf_str(line, "\r\n");
     return LOOP_ASKED;

@@ -19,6 +19,8 @@ struct bench_files {
     const char *domain, *prefix, *class_name; /* NULL: no class is sent; borrowed */
     struct span body;                         /* of each file; borrowed */
     uint64_t most;                            /* files to choose from: the first so many */
+    char **names;                             /* keys that were there before, encoded; owned */
+    size_t n_names, cap_names;                /* 0: keys are the prefix and a number */
     uint64_t n_stored;                        /* keys 0 to n_stored - 1 were given out */
     uint64_t n_deleted;                       /* keys 0 to n_deleted - 1 were deleted */
     struct bench_open *open;                  /* the last one is closed first */
@@ -34,6 +36,9 @@ const struct bench_op *bench_op_find(const char *name);
 const char *bench_op_name(const struct bench_op *op);
 /* All names, separated by blanks. */
 const char *bench_op_names(void);
+
+/* Whether it leaves all files as they are. */
+bool bench_op_only_reads(const struct bench_op *op);
 
 /* What must be there before. */
 enum bench_need { BENCH_NEEDS_NOTHING, BENCH_NEEDS_KEYS, BENCH_NEEDS_OPEN };

@@ -30,6 +30,7 @@ static const struct toolopt_def defs[] = {
     {"size", 0, TOOLOPT_STRING, "size of a file: a number with B, K or M (default 4K)"},
     {"class", 0, TOOLOPT_STRING, "class to store in"},
     {"prefix", 0, TOOLOPT_STRING, "beginning of all keys (default: mogbench/)"},
+    {"existing", 0, TOOLOPT_FLAG, "use the files that there are, whose keys begin with the prefix; change nothing"},
     {"spread", 0, TOOLOPT_FLAG, "each connection stays with one tracker, evenly spread"},
     {"keep", 0, TOOLOPT_FLAG, "do not delete the files at the end"},
     {"json", 0, TOOLOPT_FLAG, "print JSON"},
@@ -122,7 +123,7 @@ static bool read_options(struct tool *t, struct bench_opts *o, struct mog_fail *
 }
 
 /* The names in `list`, checked. */
-static bool read_ops(const char *list, struct opt_list *ops)
+static bool read_ops(const char *list, bool only_reading, struct opt_list *ops)
 {
     struct span rest = span_of(list), one;
     while (span_split(&rest, ',', &one)) {
@@ -132,8 +133,11 @@ static bool read_ops(const char *list, struct opt_list *ops)
             opt_list_add(ops, name);
         else
             fprintf(stderr, "Unknown operation '%s'; known are: %s\n", name, bench_op_names());
+        bool allowed = known && (!only_reading || bench_op_only_reads(bench_op_find(name)));
+        if (known && !allowed)
+            fprintf(stderr, "Operation '%s' changes files, which --existing excludes\n", name);
         free(name);
-        if (!known)
+        if (!allowed)
             return false;
     }
     return ops->n > 0;
@@ -145,7 +149,10 @@ static int run_ops(struct tool *t, const struct bench_opts *o, const struct opt_
     struct mog_fail f = {.code = MOG_OK};
     json_t *json = toolopt_flag(&t->opt, "json") ? json_array() : NULL;
     int status = 0;
-    if (!json)
+    bool leave = toolopt_flag(&t->opt, "keep") || toolopt_flag(&t->opt, "existing");
+    if (toolopt_flag(&t->opt, "existing") && bench_adopt(b, t->client, &f) != MOG_OK)
+        status = tool_fail("", &f);
+    else if (!json)
         print_heading();
     for (size_t i = 0; i < ops->n && status == 0; i++) {
         struct bench_result r;
@@ -164,7 +171,7 @@ static int run_ops(struct tool *t, const struct bench_opts *o, const struct opt_
     }
     if (json)
         out_json(json);
-    if (!toolopt_flag(&t->opt, "keep")) {
+    if (!leave) {
         uint64_t left = bench_clean(b);
         if (left)
             fprintf(stderr, "%" PRIu64 " files could not be deleted\n", left);
@@ -179,13 +186,19 @@ static int bench_main(struct tool *t)
     struct mog_fail f = {.code = MOG_OK};
     struct opt_list ops = {NULL, 0, 0};
     const char *list = toolopt_text(&t->opt, "ops"), *prefix = toolopt_text(&t->opt, "prefix");
+    bool existing = toolopt_flag(&t->opt, "existing");
+    prefix = prefix ? prefix : "mogbench/";
     if (!read_options(t, &o, &f))
         return tool_fail("", &f);
     /* Two runs at the same time must not meet. */
-    char *unique = mem_printf("%s%" PRIx64 "-%d/", prefix ? prefix : "mogbench/", (uint64_t)clock_wall_us(), getpid());
+    char *unique =
+        existing ? mem_strdup(prefix) : mem_printf("%s%" PRIx64 "-%d/", prefix, (uint64_t)clock_wall_us(), getpid());
     o.prefix = unique;
     int status = 1;
-    if (read_ops(list ? list : "noop,upload,get_paths,file_info,delete", &ops))
+    if (read_ops(list       ? list
+                 : existing ? "noop,get_paths,file_info"
+                            : "noop,upload,get_paths,file_info,delete",
+                 existing, &ops))
         status = run_ops(t, &o, &ops);
     opt_list_fini(&ops);
     free(unique);

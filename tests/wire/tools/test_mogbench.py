@@ -40,6 +40,21 @@ class Bench(unittest.TestCase):
                                                                  ["noop", "5", "0"], ["upload", "5", "0"]])
         self.assertEqual(len(self.cluster.files), 5)
 
+    def test_existing(self):
+        reading = "--ops=get_paths,file_info,list_keys,fetch,create_open"
+        self.bench("--existing", "--prefix=mogbench/", reading, check=1)
+        self.bench("--ops=upload", "--count=25", "--keep")
+        before = set(self.cluster.files)
+        for keys in (10, 100):
+            rows = json.loads(self.bench("--existing", reading, "--count=30", f"--keys={keys}", "--json").stdout)
+            self.assertEqual([(r["requests"], r["errors"]) for r in rows], [(30, 0)] * 5)
+        asked = [args["key"] for args in self.cluster.tracker.args_of("file_info")]
+        self.assertLess(set(asked[:30]), before)
+        self.assertLessEqual(len(set(asked[:30])), 10)
+        for op in ("upload", "delete", "create_close"):
+            self.assertIn(b"changes files", self.bench("--existing", f"--ops={op}", check=1).stderr)
+        self.assertEqual(set(self.cluster.files), before)
+
     def test_time_is_kept(self):
         done = self.bench("--ops=noop", "--seconds=1", "--json")
         row = json.loads(done.stdout)[0]
