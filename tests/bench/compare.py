@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""What scripts/bench compares: an operation of ours and what it is held against, in turns."""
+import argparse
+import statistics
+
+import against_nginx
+from stand import CONNECTIONS
+from wrk import put_lua, wrk
+
+
+def turns(rounds, *sides):
+    """The median of each side, which take turns, so that what else the machine does hits all alike."""
+    got = [[] for _ in sides]
+    for _ in range(rounds):
+        for figures, side in zip(got, sides):
+            figures.append(side())
+    return [statistics.median(figures) for figures in got]
+
+
+def row(work, ours, peer, theirs, goal):
+    return {"work": work, "ours": round(ours), "peer": peer, "theirs": round(theirs), "ratio": round(ours / theirs, 2),
+            "goal": goal}
+
+
+def nginx_args(stand, rounds):
+    return argparse.Namespace(seconds=stand.seconds, rounds=rounds, folder=None)
+
+
+def pair(work, ours, peer, theirs, goal):
+    """A row of two sides; each is made from the stand, and makes its figure."""
+    def rows(stand, rounds):
+        yield row(work, *interleave(turns(rounds, ours(stand), theirs(stand)), peer), goal)
+    return rows
+
+
+def interleave(figures, peer):
+    return figures[0], peer, figures[1]
+
+
+def on(kind, op, *more):
+    return lambda stand: stand.ours(kind, op, *more)
+
+
+def bare(mode):
+    return lambda stand: stand.bare(mode)
+
+
+def stocked(op):
+    """An operation that uses up a file each: as many as a turn can need are stored before it."""
+    return lambda stand: stand.ours("mariadb", op, f"--count={3000 * stand.seconds}", f"--keys={3000 * stand.seconds}")
+
+
+def upload(stand, rounds):
+    """The whole upload, against the sum of the times that its parts need when nothing stands before them."""
+    servers = against_nginx.Bench(nginx_args(stand, rounds))
+    base, lua = f"http://{servers.address}:{servers.port}", put_lua(4096, "4kw")
+
+    def put():
+        return wrk(servers.folder, base, lua, stand.seconds, CONNECTIONS)
+    try:
+        ours, puts, opened, closed = turns(rounds, stand.ours("mariadb", "upload"), put, stand.bare("open"),
+                                           stand.bare("close"))
+    finally:
+        servers.close()
+    yield row("upload of 4 KB, fsync off", ours, "nginx dav PUT and the bare statements, times added",
+              1 / (1 / puts + 1 / opened + 1 / closed), 0.6)
+
+
+def http(stand, rounds):
+    """The storage node against nginx."""
+    servers = against_nginx.Bench(nginx_args(stand, rounds))
+    try:
+        for got in servers.run():
+            yield row(got["work"] + " at a node", got["mogstored"], "nginx with dav", got["nginx"],
+                      1.1 if got["work"] == "GET 4k" else 1.0)
+    finally:
+        servers.close()
+
+
+BARE = "the database alone"
+ROWS = {
+    "noop": pair("noop", on("mariadb", "noop"), "redis-server, PING", lambda stand: stand.redis_ping, 1.0),
+    "get_paths": pair("get_paths, MariaDB", on("mariadb", "get_paths"), BARE, bare("lookup"), 1.5),
+    "file_info": pair("file_info, MariaDB", on("mariadb", "file_info"), BARE, bare("lookup"), 1.5),
+    "get_paths_sqlite": pair("get_paths, SQLite", on("sqlite", "get_paths"), "our noop", on("sqlite", "noop"), 0.6),
+    "list_keys": pair("list_keys of 100, MariaDB", on("mariadb", "list_keys"), BARE, bare("list"), 0.6),
+    "create_open": pair("create_open, MariaDB", on("mariadb", "create_open"), BARE, bare("open"), 1.5),
+    "create_close": pair("create_close, MariaDB", stocked("create_close"), BARE, bare("close"), 0.5),
+    "delete": pair("delete, MariaDB", stocked("delete"), BARE, bare("delete"), 0.8),
+    "upload": upload,
+    "http": http,
+}

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""What scripts/bench measures without a peer: memory, latency, wakeups, many clients, the start."""
+import os
+import re
+import resource
+import socket
+import statistics
+import time
+from contextlib import closing
+
+from client import Client, TrackerError
+from cluster import Cluster
+from stand import CLASS, CONNECTIONS, DOMAIN, WORKERS
+from waiting import wait_until
+
+CROWD, IDLE_S = 10000, 20
+DEVICES_A_HOST, HOSTS, HUNG_HOSTS = 10, 10, 2
+
+
+def measure(work, figure, goal=""):
+    return {"work": work, "figure": figure, "goal": goal}
+
+
+# ---- memory
+
+def memory(stand, rounds):
+    """A tracker of its own, so that no earlier row has left anything in its memory."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CROWD + 500
+    if hard < wanted and os.geteuid() == 0:
+        hard = 2 * wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, wanted), hard), hard))
+    with Cluster("sqlite", nodes=0, options={**WORKERS, "replicate_jobs": "", "delete_jobs": "", "fsck_jobs": ""}) as c:
+        before = c.tracker.memory_kib()
+        yield measure("memory of a tracker with 20 query workers", f"{before / 1024:.1f} MB", "20 MB")
+        crowd = []
+        try:
+            for _ in range(CROWD):
+                sock = socket.create_connection((c.tracker.address, c.tracker.port), timeout=30)
+                crowd.append(sock)
+                sock.sendall(b"noop\r\n")
+                assert sock.recv(100).startswith(b"OK")
+            each = (c.tracker.memory_kib() - before) / CROWD
+        finally:
+            for sock in crowd:
+                sock.close()
+        yield measure(f"memory of each of {CROWD:,} idle clients", f"{each:.1f} KB", "10 KB")
+
+
+# ---- latency
+
+def load(stand, cluster, rate):
+    """get_paths at this rate: the median and the 99th percentile in ms."""
+    row = stand.mogbench(cluster, "get_paths", f"--rate={rate}")
+    return row["latency_ms"]["p50"], row["latency_ms"]["p99"]
+
+
+def medians(rounds, side):
+    return [statistics.median(column) for column in zip(*(side() for _ in range(rounds)))]
+
+
+def begin_background(client):
+    """Replication of all files, a check of all files, and a rebalance, at once.
+
+    One of the latter two cannot begin while the other one is queueing, so that all checks are queued before.
+    """
+    client.request("fsck_reset")
+    client.request("fsck_start")
+    wait_until(lambda: client.request("fsck_status")["running"] == "0", 300, "all checks are queued")
+    client.request("rebalance_set_policy", policy="from_devices=1 to_devices=2,3")
+    client.request("rebalance_start")
+    client.admin("!want 5 replicate")
+    client.admin("!want 2 fsck")
+
+
+def latency(stand, rounds):
+    with stand.new_cluster("mariadb", nodes=3, classes=(("two", 2),), files=2 * stand.files) as cluster:
+        peak = statistics.median(stand.mogbench(cluster, "get_paths")["per_second"] for _ in range(rounds))
+        rate = int(peak / 2)
+        median, late = medians(rounds, lambda: load(stand, cluster, rate))
+        yield measure(f"get_paths at {rate:,}/s, half of the peak: 99th percentile, in medians",
+                      f"{late / median:.1f} ({late:.2f} ms, {median:.2f} ms)", "3")
+        with cluster.client() as client:
+            begin_background(client)
+            count = "SELECT COUNT(*) FROM file_to_replicate"
+            wait_until(lambda: int(cluster.database.rows(count)[0][0]) < 2 * stand.files - 100, 120, "copies are made")
+            busy_median, busy_late = medians(1, lambda: load(stand, cluster, rate))
+            left = int(cluster.database.rows(count)[0][0])
+        yield measure(f"the same beside replication, fsck and rebalance ({left:,} files left to copy): median, 99th",
+                      f"{busy_median / median:.1f}, {busy_late / late:.1f} times ({busy_median:.2f} ms, {busy_late:.2f} ms)",
+                      "2, 2 times")
+
+
+# ---- wakeups
+
+def switches(pid):
+    """Context switches of all threads of a process until now."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/status") as f:
+                total += sum(int(n) for n in re.findall(r"ctxt_switches:\s+(\d+)", f.read()))
+        except FileNotFoundError:
+            continue  # a thread that has just ended
+    return total
+
+
+def wakeups(stand, rounds):
+    """Of daemons that have a cluster to look after, and nothing to do."""
+    seconds = IDLE_S if rounds >= 5 else 5
+    jobs = {"replicate_jobs": "", "delete_jobs": "", "fsck_jobs": ""}
+    for kind in ("sqlite", "mariadb"):
+        with Cluster(kind, nodes=2, options={**WORKERS, **jobs}) as cluster:
+            daemons = {f"a tracker on {kind}": cluster.tracker.pid, "a storage node": cluster.nodes[0].pid}
+            time.sleep(5)
+            before = {name: switches(pid) for name, pid in daemons.items()}
+            time.sleep(seconds)
+            for name, pid in daemons.items():
+                if name != "a storage node" or kind == "sqlite":
+                    yield measure(f"wakeups of {name}, idle", f"{(switches(pid) - before[name]) / seconds:.1f}/s")
+
+
+# ---- many clients
+
+def clients(stand, rounds):
+    cluster = stand.cluster("mariadb")
+    rates = {n: statistics.median(stand.mogbench(cluster, "noop", connections=n)["per_second"] for _ in range(rounds))
+             for n in (1, CONNECTIONS, 1000)}
+    yield measure(f"noop with 1, {CONNECTIONS}, 1,000 clients", ", ".join(f"{rate:,.0f}/s" for rate in rates.values()))
+    yield measure(f"1,000 clients beside {CONNECTIONS}", f"{rates[1000] / rates[CONNECTIONS]:.2f}", "1.0")
+
+
+# ---- the start
+
+class Hung:
+    """A host that takes connections and never answers."""
+
+    def __init__(self, address, port):
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sock.bind((address, port))
+        self.sock.listen(1000)
+
+    def close(self):
+        self.sock.close()
+
+
+def first_read(tracker, key):
+    """Seconds from the start of a tracker until it tells where a file is."""
+    tracker.write_config()
+    began = time.monotonic()
+    tracker.start(wait=False)
+    while True:
+        try:
+            with closing(Client(tracker.address, tracker.port)) as client:
+                client.request("get_paths", domain=DOMAIN, key=key)
+            return time.monotonic() - began
+        except (OSError, AssertionError, TrackerError):
+            assert time.monotonic() < began + 60, "the tracker does not serve"
+            time.sleep(0.002)
+
+
+def start(stand, rounds):
+    """On a cluster of 100 devices on ten hosts, two of which hang."""
+    with Cluster("mariadb", nodes=HOSTS, devices=DEVICES_A_HOST, options=WORKERS) as cluster:
+        with cluster.client() as client:
+            client.request("create_domain", domain=DOMAIN)
+            client.request("create_class", domain=DOMAIN, **{"class": CLASS}, mindevcount=1)
+            key = next(k for k in (f"k{i}" for i in range(1000))
+                       if client.upload(DOMAIN, k, b"x" * 4096, class_=CLASS)["path"].startswith(
+                           cluster.nodes[-1].url("/")))
+        hung = []
+        for node in cluster.nodes[:HUNG_HOSTS]:
+            node.stop()
+            hung.append(Hung(node.address, node.port))
+        try:
+            got = []
+            for _ in range(rounds):
+                cluster.tracker.stop()
+                got.append(first_read(cluster.tracker, key))
+        finally:
+            for host in hung:
+                host.close()
+        yield measure(f"start to the first answer, {HOSTS * DEVICES_A_HOST} devices of which "
+                      f"{HUNG_HOSTS * DEVICES_A_HOST} hang", f"{statistics.median(got):.2f} s", "0.3 s")
+
+
+ROWS = {"memory": memory, "latency": latency, "wakeups": wakeups, "clients": clients, "start": start}
