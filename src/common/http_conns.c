@@ -76,7 +76,6 @@ struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sock
     conn->fd = fd;
     if (sa && len <= sizeof conn->address)
         memcpy(&conn->address, sa, len);
-    net_peer_name((const struct sockaddr *)&conn->address, conn->peer, sizeof conn->peer);
     http_conn_enter(conn, HTTP_PHASE_IDLE);
     pthread_mutex_lock(&c->lock);
     if (c->used >= c->max)
@@ -118,9 +117,15 @@ bool http_conns_is_surplus(struct http_conns *c, struct http_conn *conn)
     return is_surplus;
 }
 
+const char *http_conn_peer(const struct http_conn *conn, char *out)
+{
+    net_peer_name((const struct sockaddr *)&conn->address, out, HTTP_PEER_SIZE);
+    return out;
+}
+
 void http_conn_enter(struct http_conn *conn, enum http_phase phase)
 {
-    atomic_store(&conn->since_mono_ms, clock_mono_ms());
+    atomic_store(&conn->since_mono_ms, clock_coarse_ms());
     atomic_store(&conn->phase, (int)phase);
 }
 
@@ -178,7 +183,7 @@ void http_conns_sweep(struct http_conns *c)
         int64_t limit = limit_of(c, (enum http_phase)atomic_load(&conn->phase));
         if (!conn->is_hung_up && now - atomic_load(&conn->since_mono_ms) > limit) {
             hang_up(c, conn);
-            memcpy(peer, conn->peer, sizeof peer);
+            http_conn_peer(conn, peer);
             slow++;
         }
     }

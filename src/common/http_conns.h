@@ -31,9 +31,8 @@ struct http_conn {
     struct http_conn *prev, *next;
     int fd;
     struct sockaddr_storage address;
-    char peer[HTTP_PEER_SIZE]; /* "1.2.3.4:5" */
-    bool is_surplus;           /* came when all places were taken; its own thread's */
-    bool is_hung_up;           /* by us; under the table's lock */
+    bool is_surplus; /* came when all places were taken; its own thread's */
+    bool is_hung_up; /* by us; under the table's lock */
     _Atomic int phase;
     _Atomic int64_t since_mono_ms; /* the phase began; in a body: the last bytes came */
 };
@@ -49,6 +48,9 @@ void http_conns_remove(struct http_conns *c, struct http_conn *conn);
 
 /* Is it still one too many? Then it is to be told so, and closed. The connection's thread. */
 bool http_conns_is_surplus(struct http_conns *c, struct http_conn *conn);
+
+/* "1.2.3.4:5" into `out` (HTTP_PEER_SIZE bytes), and returns it. Any thread, while the connection lives. */
+const char *http_conn_peer(const struct http_conn *conn, char *out);
 
 void http_conn_enter(struct http_conn *conn, enum http_phase phase);
 

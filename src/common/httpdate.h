@@ -10,7 +10,10 @@
 
 enum { HTTPDATE_SIZE = 32 };
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT" into `out` (HTTPDATE_SIZE bytes). Pure. */
+/*
+ * "Sun, 06 Nov 1994 08:49:37 GMT" into `out` (HTTPDATE_SIZE bytes). Pure.
+ * Before 1970 and after 9999: the first second of 1970.
+ */
 void httpdate_format(int64_t unix_s, char *out);
 
 /*

@@ -187,7 +187,7 @@ void device_set_threads(struct device *d, unsigned threads)
 
 enum device_health device_health(const struct device *d)
 {
-    int64_t now = clock_mono_ms(), oldest = atomic_load(&d->oldest_started_mono_ms);
+    int64_t now = clock_coarse_ms(), oldest = atomic_load(&d->oldest_started_mono_ms);
     int64_t measured = atomic_load(&d->measured_mono_ms);
     if (atomic_load(&d->has_fault) || measured == 0 || now - measured > DEVICE_MEASURED_LIMIT_MS)
         return DEVICE_UNHEALTHY;

@@ -74,7 +74,10 @@ static void *sweep(void *arg)
 
 struct http *http_new(const struct http_opts *opts)
 {
-    struct http *h = mem_calloc(1, sizeof *h);
+    struct http *h = NULL;
+    if (posix_memalign((void **)&h, _Alignof(struct http), sizeof *h) != 0)
+        abort();
+    memset(h, 0, sizeof *h);
     h->opts = *opts;
     h->conns = http_conns_new(opts->max_conns, (int64_t)opts->keepalive_s * 1000);
     pthread_mutex_init(&h->lock, NULL);
@@ -171,6 +174,7 @@ void http_free(struct http *h)
 {
     if (!h)
         return;
+    request_free_spares(h);
     http_conns_free(h->conns);
     pthread_cond_destroy(&h->wake);
     pthread_mutex_destroy(&h->lock);

@@ -174,6 +174,10 @@ static void open_work(struct request *r)
     }
     if (err != 0)
         answer_errno(r, err);
+    if (r->get.fd >= 0 && (r->get.is_read || !needs_bytes(r))) {
+        close(r->get.fd);
+        r->get.fd = -1;
+    }
 }
 
 static void read_work(struct request *r)
@@ -198,14 +202,11 @@ static enum MHD_Result opened(struct request *r, const char *data, size_t *size)
 static bool read_small(struct request_get *g)
 {
     uint64_t len = part_length(g);
-    g->memory = mem_alloc(len);
-    g->memory_at = g->part.first;
-    ssize_t n = beneath_read_cached(g->fd, g->memory, len, (off_t)g->part.first);
+    if (!g->small)
+        g->small = mem_alloc(HTTP_SMALL_BYTES);
+    ssize_t n = beneath_read_cached(g->fd, g->small, len, (off_t)g->part.first);
     g->is_read = n == (ssize_t)len;
-    if (!g->is_read) {
-        free(g->memory);
-        g->memory = NULL;
-    }
+    g->memory = g->is_read ? g->small : NULL;
     return g->is_read;
 }
 
@@ -216,7 +217,9 @@ static bool try_cached(struct request *r)
     char path[sizeof r->dev->name + DPATH_MAX + 2];
     if (atomic_load(&r->dev->is_link))
         return false;
-    snprintf(path, sizeof path, "%s/%s", r->dev->name, r->path.below);
+    char *end = stpcpy(path, r->dev->name);
+    *end++ = '/';
+    strcpy(end, r->path.below); /* fits: both have their limits */
     int fd = beneath_open_cached(r->dev->root->fd, path);
     if (fd < 0)
         return false;
@@ -227,13 +230,14 @@ static bool try_cached(struct request *r)
     }
     r->get.fd = fd;
     decide(r, &st);
-    if (needs_bytes(r) && part_length(&r->get) <= HTTP_SMALL_BYTES && !read_small(&r->get)) {
-        close(fd);
-        r->get.fd = -1;
+    if (needs_bytes(r) && part_length(&r->get) > HTTP_SMALL_BYTES)
+        return true;
+    bool is_done = !needs_bytes(r) || read_small(&r->get);
+    if (!is_done)
         r->answer.status = 0;
-        return false;
-    }
-    return true;
+    r->get.fd = -1;
+    close(fd); /* it had a name a moment ago: not the last close, which may wait for the disk */
+    return is_done;
 }
 
 static void begin_file(struct request *r)
@@ -309,18 +313,9 @@ static struct MHD_Response *large_response(struct request *r)
     g->has_send_limit = r->http->opts.keepalive_s > HTTP_SEND_LIMIT_S;
     if (g->has_send_limit)
         (void)MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)HTTP_SEND_LIMIT_S);
-    if (len <= HTTP_SENDFILE_BYTES && beneath_is_cached(g->fd, (off_t)g->part.first, (off_t)len)) {
-        /* The library closes its descriptor wherever it likes; ours decides who does the last close. */
-        int fd = fcntl(g->fd, F_DUPFD_CLOEXEC, 0);
-        struct MHD_Response *response =
-            fd >= 0 ? MHD_create_response_from_fd_at_offset64(len, fd, g->part.first) : NULL;
-        if (response)
-            return response;
-        if (fd >= 0)
-            close(fd);
-    }
     (void)posix_fadvise(g->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    return MHD_create_response_from_callback(len, HTTP_BLOCK_BYTES, next_piece, r, NULL);
+    return MHD_create_response_from_callback(len, len < HTTP_BLOCK_BYTES ? (size_t)len : HTTP_BLOCK_BYTES, next_piece,
+                                             r, NULL);
 }
 
 static ssize_t no_piece(void *arg, uint64_t pos, char *out, size_t max)
@@ -339,12 +334,10 @@ static struct MHD_Response *make_response(struct request *r)
     if (len == 0)
         return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
     if (r->method->is_head)
-        return MHD_create_response_from_callback(len, HTTP_BLOCK_BYTES, no_piece, NULL, NULL);
+        return MHD_create_response_from_callback(len, 1, no_piece, NULL, NULL);
     if (g->is_read) {
-        struct MHD_Response *response = MHD_create_response_from_buffer(len, g->memory, MHD_RESPMEM_MUST_FREE);
-        if (response)
-            g->memory = NULL;
-        return response;
+        /* It stays until the request has ended, and the answer with it. */
+        return MHD_create_response_from_buffer(len, g->memory, MHD_RESPMEM_PERSISTENT);
     }
     return large_response(r);
 }
@@ -380,7 +373,8 @@ void get_fini(struct request *r)
     struct stat st;
     if (r->get.has_send_limit)
         (void)MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, r->http->opts.keepalive_s);
-    free(r->get.memory);
+    if (r->get.memory != r->get.small)
+        free(r->get.memory);
     if (r->get.fd < 0)
         return;
     /* The last close of an unlinked file frees its blocks, which waits for the disk. */

@@ -174,9 +174,10 @@ static void answer_failure(struct request *r)
         request_answer(r, device_health(r->dev) == DEVICE_UNHEALTHY && !r->put.is_open ? 503 : 500, r->fail.text);
         break;
     }
+    char peer[HTTP_PEER_SIZE];
     if (r->put.result != MOG_EDIGEST && r->put.result != MOG_ENOTFOUND)
-        janitor_warn(r->dev->janitor, "put: PUT /%s/%s failed from %s: %s", r->dev->name, r->path.below, r->conn->peer,
-                     r->fail.text);
+        janitor_warn(r->dev->janitor, "put: PUT /%s/%s failed from %s: %s", r->dev->name, r->path.below,
+                     http_conn_peer(r->conn, peer), r->fail.text);
 }
 
 static enum MHD_Result opened(struct request *r, const char *data, size_t *size)
@@ -295,10 +296,11 @@ enum MHD_Result put_end(struct request *r, const char *data, size_t *size)
 void put_fini(struct request *r, bool is_broken_off)
 {
     struct request_put *p = &r->put;
+    char peer[HTTP_PEER_SIZE];
     free(p->buffer);
     p->buffer = NULL;
     if (is_broken_off && r->answer.status == 499 && r->dev && r->method && r->method->body)
         janitor_warn(r->dev->janitor, "put: PUT /%s/%s failed from %s after %" PRIu64 " bytes: premature end",
-                     r->dev->name, r->path.below, r->conn->peer, p->received);
+                     r->dev->name, r->path.below, http_conn_peer(r->conn, peer), p->received);
     upload_abandon(&p->upload);
 }

@@ -37,7 +37,7 @@ void *request_new(void *listener, const char *uri, struct MHD_Connection *connec
 {
     struct http_listener *l = listener;
     size_t len = strnlen(uri, HTTP_TARGET_MAX + 1);
-    struct request *r = mem_calloc(1, sizeof *r + len + 1);
+    struct request *r = request_take(l->http, len);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     r->listener = l;
     r->http = l->http;
@@ -46,8 +46,8 @@ void *request_new(void *listener, const char *uri, struct MHD_Connection *connec
     r->started_mono_us = clock_mono_us();
     r->get.fd = -1;
     upload_init(&r->put.upload);
-    r->target_len = len;
     memcpy(r->target, uri, len);
+    r->target[len] = '\0';
     http_conn_enter(r->conn, HTTP_PHASE_HEADER);
     return r;
 }
@@ -381,8 +381,11 @@ static void account(struct request *r)
     stats_add_request(stats, m, r->answer.status, took);
     atomic_fetch_add_explicit(&stats->bytes_sent, sent, memory_order_relaxed);
     atomic_fetch_add_explicit(&stats->bytes_received, r->put.received, memory_order_relaxed);
+    if (!r->http->opts.access_log)
+        return;
+    char peer[HTTP_PEER_SIZE];
     access_log_add(r->http->opts.access_log, &(struct access_entry){
-                                                 .peer = r->conn->peer,
+                                                 .peer = http_conn_peer(r->conn, peer),
                                                  .method = r->method_name ? r->method_name : "-",
                                                  .target = r->target,
                                                  .status = r->answer.status,
@@ -406,5 +409,5 @@ void request_completed(void *listener, struct MHD_Connection *connection, void *
     put_fini(r, code != MHD_REQUEST_TERMINATED_COMPLETED_OK);
     get_fini(r);
     http_conn_enter(r->conn, HTTP_PHASE_IDLE);
-    free(r);
+    request_give(r);
 }

@@ -23,15 +23,15 @@
 enum {
     HTTP_TARGET_MAX = 8192,             /* bytes of a target that are looked at */
     HTTP_SMALL_BYTES = 16 << 10,        /* files up to this size are sent from memory, together with the head */
-    HTTP_BLOCK_BYTES = 64 << 10,        /* pieces of a large file that is not in memory as a whole */
+    HTTP_BLOCK_BYTES = 64 << 10,        /* pieces of a larger file, for a connection that is being sent to */
     HTTP_READ_BYTES = 128 << 10,        /* read at once when a disk must be waited for */
-    HTTP_SENDFILE_BYTES = 64 << 20,     /* up to this size a cached file is left to sendfile */
     HTTP_BUFFER_BYTES = 256 << 10,      /* of an upload, before it is handed to the disk */
     HTTP_DRAIN_OTHER_BYTES = 64 << 10,  /* body that is dropped to keep a connection: of a GET... */
     HTTP_DRAIN_PUT_BYTES = 1 << 20,     /* ... and of a refused upload */
     HTTP_DRAIN_FAILED_BYTES = 64 << 20, /* ... and of one that failed when a part had come */
     HTTP_SEND_LIMIT_S = 30,             /* for a reader that takes nothing */
     HTTP_RETRY_AFTER_S = 10,
+    REQUEST_SPARES = 16,
 };
 
 struct request;
@@ -72,7 +72,8 @@ struct request_get {
     uint64_t size;
     int64_t modified_s;
     struct range part; /* the bytes to send; last < first: none */
-    char *memory;      /* the part, or a piece of it read by the device's threads; owned */
+    char *small;       /* room for HTTP_SMALL_BYTES; outlives the request; NULL: never needed yet */
+    char *memory;      /* the part, or a piece of it read by the device's threads; owned, unless it is `small` */
     uint64_t memory_at, memory_len;
     bool is_read; /* `memory` holds the whole part */
     int read_errno;
@@ -107,7 +108,6 @@ struct request {
     bool has_length, is_chunked, has_expect;
     uint64_t length; /* Content-Length */
     uint64_t dropped;
-    struct dpath path;
     struct device *dev;
 
     request_step_fn after;
@@ -115,14 +115,23 @@ struct request {
     struct job job;
     struct devices_search search;
     struct answer answer;
-    struct mog_fail fail;
     struct request_get get;
     struct request_put put;
     size_t target_len;
+
+    /* What is above is zero at first. */
+    struct dpath path;
+    struct mog_fail fail;
     char target[]; /* NUL-terminated, as sent */
 };
 
+/* Each with a cache line of its own. */
+struct request_place {
+    _Alignas(64) _Atomic(struct request *) spare;
+};
+
 struct http {
+    struct request_place spares[REQUEST_SPARES];
     struct http_opts opts;
     struct http_conns *conns;
     struct http_listener listeners[HTTP_LISTENERS_MAX];
@@ -143,6 +152,13 @@ enum MHD_Result request_handle(void *listener, struct MHD_Connection *connection
                                const char *version, const char *data, size_t *size, void **request);
 void request_completed(void *listener, struct MHD_Connection *connection, void **request,
                        enum MHD_RequestTerminationCode code);
+
+/* http_spare.c */
+/* Memory for a request whose target has `target_len` bytes: zero, but for what follows it. Any thread. */
+struct request *request_take(struct http *h, size_t target_len);
+/* Takes it back. Any thread. */
+void request_give(struct request *r);
+void request_free_spares(struct http *h); /* when no request is left */
 
 /* The value of a header, NULL when absent. */
 const char *request_header(const struct request *r, const char *name);

@@ -278,7 +278,9 @@ static void sweep(struct web_relay *relay)
     {
         bool at_client = t->watched_fd == t->client_fd;
         if (at_client && now - t->moved_mono_ms > CLIENT_SILENCE_MS) {
-            log_info("gateway: closing the connection of %s, which is too slow", t->request->conn->peer);
+            char peer[HTTP_PEER_SIZE];
+            log_info("gateway: closing the connection of %s, which is too slow",
+                     http_conn_peer(t->request->conn, peer));
             end(relay, t, false);
         } else if (!at_client && now - t->moved_mono_ms > NODE_SILENCE_MS) {
             broken(relay, t, "silent");

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 static const struct {
     const char *value;
@@ -91,6 +92,23 @@ START_TEST(test_dates)
                                       "Sun, 06 Nov 1994 08:49:37 CET aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     httpdate_format(784111777, text);
     ck_assert_str_eq(text, good[0]);
+    httpdate_format(253402300799, text);
+    ck_assert_str_eq(text, "Fri, 31 Dec 9999 23:59:59 GMT");
+    static const int64_t odd[] = {-1, INT64_MIN, 253402300800, INT64_MAX};
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        httpdate_format(odd[i], text);
+        ck_assert_str_eq(text, "Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+    /* Every day for five centuries, at another time each, as the library writes it. */
+    for (time_t day = 0; day < 182622; day++) {
+        char expected[HTTPDATE_SIZE];
+        struct tm tm;
+        time_t at = day * 86400 + day * 37 % 86400;
+        ck_assert(strftime(expected, sizeof expected, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&at, &tm)) > 0);
+        httpdate_format(at, text);
+        if (strcmp(text, expected) != 0)
+            ck_abort_msg("%s is not %s", text, expected);
+    }
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         ck_assert_int_eq(httpdate_parse(span_of(good[i]), &t), MOG_OK);
         ck_assert_int_eq(t, 784111777);
