@@ -47,7 +47,7 @@ if(packed_pages)
   add_custom_target(packed_pages ALL DEPENDS ${packed_pages})
 endif()
 
-file(GLOB samples CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/conf/*.conf)
+file(GLOB samples CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/conf/*.conf ${CMAKE_SOURCE_DIR}/conf/*.json)
 foreach(sample IN LISTS samples)
   get_filename_component(name ${sample} NAME)
   mog_component(component ${name})

@@ -92,10 +92,24 @@ class Metrics(WebTest):
             status, said = lint(fetch(address, port, "/metrics").text)
             self.assertEqual((status, said), (0, ""))
 
-    def test_every_family_is_in_the_manual(self):
+    @staticmethod
+    def in_the_manual():
         root = os.path.join(os.path.dirname(__file__), "..", "..", "..")
         with open(os.path.join(root, "man", "mogilefs-metrics.7")) as f:
-            manual = set(re.findall(r"^\.It Sy ([a-z_]+)", f.read(), re.M))
+            return set(re.findall(r"^\.It Sy ([a-z_]+)", f.read(), re.M))
+
+    def test_every_family_of_the_storage_node_is_in_the_manual(self):
+        address = new_address()
+        port = free_port(address)
+        with StoredNode((1,), {"http_metrics_listen": f"{address}:{port}"}) as node:
+            node.request("PUT", "/dev1/0/000/000/0000000001.fid", body=b"x")
+            shown = set(re.findall(r"^# TYPE (\S+)", fetch(address, port, "/metrics").text, re.M))
+        manual = self.in_the_manual()
+        self.assertEqual(shown - manual, set())
+        self.assertEqual({m for m in manual if m.startswith("mogstored_")} - shown, set())
+
+    def test_every_family_is_in_the_manual(self):
+        manual = self.in_the_manual()
         shown = set(re.findall(r"^# TYPE (\S+)", self.fetch("/metrics").text, re.M))
         self.assertEqual(shown - manual, set())
         # Some are only there while something goes on.

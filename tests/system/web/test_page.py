@@ -178,16 +178,22 @@ class Queue(PageTest):
 class Many(PageTest):
     hosts, each = 25, 20
 
-    def test_five_hundred_devices(self):
-        execute, total = self.cluster.database.execute, self.hosts * self.each
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        execute = cls.cluster.database.execute
         execute("INSERT INTO host (hostid, status, http_port, hostname, hostip) VALUES " + ",".join(
-            f"({i}, 'down', 7500, '{'<b>host' if i == 1 else 'host'}{i}', '127.9.9.{i}')" for i in range(1, self.hosts + 1)))
+            f"({i}, 'down', 7500, '{'<b>host' if i == 1 else 'host'}{i}', '127.9.9.{i}')" for i in range(1, cls.hosts + 1)))
         execute("INSERT INTO device (devid, hostid, status, weight, mb_total, mb_used, mb_asof) VALUES " + ",".join(
-            f"({i}, {(i - 1) // self.each + 1}, 'alive', 100, 4000000, {i * 7000}, 1)" for i in range(1, total + 1)))
-        self.client.request("clear_cache")
+            f"({i}, {(i - 1) // cls.each + 1}, 'alive', 100, 4000000, {i * 7000}, 1)"
+            for i in range(1, cls.hosts * cls.each + 1)))
+        with cls.cluster.client() as client:
+            client.request("clear_cache")
+
+    def test_five_hundred_devices(self):
         started = time.monotonic()
         self.open()
-        self.until(f"document.querySelectorAll('.device').length === {total}", "all are shown")
+        self.until(f"document.querySelectorAll('.device').length === {self.hosts * self.each}", "all are shown")
         self.assertLess(time.monotonic() - started, 30)
         # A round that changes every device, as often as it takes to tell the page from the rest of the machine.
         took = self.browser.run("""
@@ -205,14 +211,19 @@ class Many(PageTest):
         self.assertLess(took, 500)
         self.assertEqual(self.browser.run("return document.querySelector('.host h3').textContent"), "<b>host1")
         self.assertEqual(self.browser.run("return document.querySelectorAll('#hosts b').length"), 0)
-        reads = []
+        self.assertEqual(self.complaints(), [])
+
+    def test_what_they_cost_the_tracker(self):
         for target in ("/api/status", "/metrics"):
-            for _ in range(20):
+            took, before = [], self.metrics()
+            for _ in range(50):
                 start = time.monotonic()
                 self.fetch(target)
-                reads.append((target, time.monotonic() - start))
-            self.assertLess(min(t for at, t in reads if at == target), 0.05, target)
-        self.assertEqual(self.complaints(), [])
+                took.append(time.monotonic() - start)
+            asked = self.metrics()["mogilefsd_database_statement_seconds_count"] - \
+                before["mogilefsd_database_statement_seconds_count"]
+            self.assertLess(min(took), 0.005, target)  # the others show what else runs on this machine
+            self.assertLess(asked, 50 if sum(took) < 2 else 50 * sum(took), target)
 
 
 if __name__ == "__main__":
