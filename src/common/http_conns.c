@@ -139,6 +139,8 @@ static int64_t limit_of(const struct http_conns *c, enum http_phase phase)
         return HTTP_HEADER_LIMIT_MS;
     case HTTP_PHASE_BODY:
         return HTTP_BODY_LIMIT_MS;
+    case HTTP_PHASE_ANSWER:
+        return HTTP_ANSWER_LIMIT_MS;
     case HTTP_PHASE_BUSY:
         break;
     }

@@ -15,6 +15,7 @@ enum http_phase {
     HTTP_PHASE_IDLE,   /* between requests, or a part of a first line has come */
     HTTP_PHASE_HEADER, /* the request line is complete */
     HTTP_PHASE_BODY,   /* more of the body is awaited */
+    HTTP_PHASE_ANSWER, /* an answer is sent that is small enough to be in memory as long as that takes */
     HTTP_PHASE_BUSY,   /* waiting for a disk, or sending: no limit here */
 };
 
@@ -22,6 +23,7 @@ enum {
     HTTP_PEER_SIZE = 64,
     HTTP_HEADER_LIMIT_MS = 30000,
     HTTP_BODY_LIMIT_MS = 30000,
+    HTTP_ANSWER_LIMIT_MS = 120000,
     HTTP_END_LIMIT_MS = 500,
     HTTP_FRESH_MS = 250
 };
@@ -55,8 +57,8 @@ const char *http_conn_peer(const struct http_conn *conn, char *out);
 void http_conn_enter(struct http_conn *conn, enum http_phase phase);
 
 /*
- * Hang up those that take too long for a header or a body (trickling bytes do not help them in a header), and those
- * whose other end has gone. To be called every second.
+ * Hang up those that take too long for a header, a body or a small answer (trickling bytes help them in a body alone),
+ * and those whose other end has gone. To be called every second.
  */
 void http_conns_sweep(struct http_conns *c);
 /* Hang up all that have been idle for `idle_ms`; those that have just become so are left for the next call. */

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+
+enum { ARGUMENTS_MAX = 100 };
 
 /* Ends with 0, which stands for all that are not listed. */
 static const int statuses[WEB_STATUSES] = {200, 206, 302, 304, 400, 403, 404, 405,
@@ -33,6 +36,15 @@ int web_status_of(size_t i)
     return statuses[i];
 }
 
+/* The library takes all arguments apart at once, and, when its memory is not enough, lets the client wait in vain. */
+static bool has_too_many_arguments(struct span query)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < query.len; i++)
+        n += query.ptr[i] == '&';
+    return n >= ARGUMENTS_MAX;
+}
+
 void *web_request_new(void *web, const char *uri, struct MHD_Connection *connection)
 {
     size_t len = strnlen(uri, WEB_TARGET_MAX + 1);
@@ -49,6 +61,8 @@ void *web_request_new(void *web, const char *uri, struct MHD_Connection *connect
     r->path = span_make(r->target, path);
     r->query = path < len ? span_make(r->target + path + 1, len - path - 1) : span_make("", 0);
     http_conn_enter(r->conn, HTTP_PHASE_HEADER);
+    if (has_too_many_arguments(r->query))
+        (void)shutdown(r->conn->fd, SHUT_RD); /* an answer can still be sent, and is the last one */
     return r;
 }
 
@@ -100,7 +114,7 @@ static enum MHD_Result reply(struct web_request *r)
         web_answer_text(r, 500, "no answer");
     if (r->closes)
         web_answer_header(r, "Connection", "close");
-    http_conn_enter(r->conn, HTTP_PHASE_BUSY);
+    http_conn_enter(r->conn, HTTP_PHASE_ANSWER);
     return MHD_queue_response(r->connection, (unsigned)r->status, r->response);
 }
 

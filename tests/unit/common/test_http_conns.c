@@ -110,7 +110,8 @@ static const struct {
 } ages[] = {
     {HTTP_PHASE_IDLE, 59000, false},   {HTTP_PHASE_IDLE, 89000, false},   {HTTP_PHASE_IDLE, 91000, true},
     {HTTP_PHASE_HEADER, 29000, false}, {HTTP_PHASE_HEADER, 31000, true},  {HTTP_PHASE_BODY, 29000, false},
-    {HTTP_PHASE_BODY, 31000, true},    {HTTP_PHASE_BUSY, 9999999, false},
+    {HTTP_PHASE_BODY, 31000, true},    {HTTP_PHASE_BUSY, 9999999, false}, {HTTP_PHASE_ANSWER, 119000, false},
+    {HTTP_PHASE_ANSWER, 121000, true},
 };
 
 START_TEST(test_sweep)
