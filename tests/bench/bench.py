@@ -22,14 +22,15 @@ PROCESSORS = 2
 def machine():
     """What this runs on, in a line."""
     with open("/proc/cpuinfo") as f:
-        model = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), platform.machine())
+        lines = f.read().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    if any(line.startswith("flags") and "hypervisor" in line.split() for line in lines):
+        model += " (a virtual machine)"
     with open("/etc/os-release") as f:
         system = next(line.split("=")[1].strip().strip('"') for line in f if line.startswith("PRETTY_NAME="))
     with open("/proc/meminfo") as f:
         memory = int(f.readline().split()[1]) / (1 << 20)
-    virtual = os.path.exists("/sys/hypervisor") or "hypervisor" in open("/proc/cpuinfo").read()
-    return (f"{datetime.date.today()}, {len(os.sched_getaffinity(0))} processors of {'a virtual machine' if virtual else ''}"
-            f" ({model}), {memory:.0f} GB, {system}")
+    return f"{datetime.date.today()}, {len(os.sched_getaffinity(0))} processors of {model}, {memory:.0f} GB, {system}"
 
 
 def cell(row, key):

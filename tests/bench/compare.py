@@ -47,7 +47,7 @@ def bare(mode):
 
 def stocked(op):
     """An operation that uses up a file each: as many as a turn can need are stored before it."""
-    return lambda stand: stand.ours("mariadb", op, f"--count={3000 * stand.seconds}", f"--keys={3000 * stand.seconds}")
+    return lambda stand: stand.ours("mariadb", op, f"--count={1500 * stand.seconds}", f"--keys={1500 * stand.seconds}")
 
 
 def upload(stand, rounds):

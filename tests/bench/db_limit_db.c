@@ -21,7 +21,7 @@ enum {
     KEY_MAX = 255,
     CELL_MAX = 256,
     LIST_LIMIT = 100,
-    STOCK_PER_SECOND = 8000, /* more than two cores and a disk can use up */
+    STOCK_PER_SECOND = 5000, /* more than two cores and a disk can use up */
     CONNECT_S = 5,
     ANSWER_S = 60,
 };
