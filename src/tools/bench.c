@@ -29,7 +29,7 @@ bool bench_is_op(const char *name)
 }
 
 /* Each slot begins with another tracker; with which one, is up to chance. */
-static struct loop *make_loop(struct tool *t, const struct bench_opts *opts)
+static struct loop *make_loop(struct tool *t, const struct bench_opts *opts, struct mog_fail *f)
 {
     size_t n = client_count(t->client);
     const char **names = mem_calloc(n, sizeof *names);
@@ -41,13 +41,17 @@ static struct loop *make_loop(struct tool *t, const struct bench_opts *opts)
                                                   .n_trackers = n,
                                                   .spread = opts->each_tracker_alone,
                                                   .reply_timeout_ms = opts->timeout_s * 1000,
-                                                  .task_size = bench_op_task_size()});
+                                                  .task_size = bench_op_task_size()},
+                              f);
     free(names);
     return l;
 }
 
-struct bench *bench_new(struct tool *t, const struct bench_opts *opts)
+struct bench *bench_new(struct tool *t, const struct bench_opts *opts, struct mog_fail *f)
 {
+    struct loop *loop = make_loop(t, opts, f);
+    if (loop == NULL)
+        return NULL;
     struct bench *b = mem_calloc(1, sizeof *b);
     b->opts = opts;
     b->body = mem_alloc((size_t)opts->size + 1);
@@ -59,7 +63,7 @@ struct bench *bench_new(struct tool *t, const struct bench_opts *opts)
                                     .body = span_make(b->body, (size_t)opts->size),
                                     .most = opts->keys,
                                     .random = UINT64_C(88172645463325252)};
-    b->loop = make_loop(t, opts);
+    b->loop = loop;
     return b;
 }
 

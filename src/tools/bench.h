@@ -32,8 +32,8 @@ struct bench_result {
 
 struct bench;
 
-/* Borrows `t` and `opts`. */
-struct bench *bench_new(struct tool *t, const struct bench_opts *opts);
+/* Borrows `t` and `opts`. NULL, with the reason in `f`, when this machine has no descriptors left. */
+struct bench *bench_new(struct tool *t, const struct bench_opts *opts, struct mog_fail *f);
 void bench_free(struct bench *b);
 
 /* Whether there is an operation of this name. */

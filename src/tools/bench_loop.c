@@ -64,6 +64,7 @@ struct loop {
     size_t n_trackers;
     bool spread;
     int64_t timeout_us;
+    bool lacks_fine_wait; /* epoll_pwait2 */
     struct slot *slots;
     unsigned n_slots;
     struct slot **idle; /* the last one is used first */
@@ -396,7 +397,12 @@ static int wait_events(struct loop *l, struct epoll_event *events)
         wait_us = PAUSE_US; /* those that are left are paused */
     }
     struct timespec ts = {wait_us / 1000000, wait_us % 1000000 * 1000};
-    return epoll_pwait2(l->epoll, events, EVENTS, &ts, NULL);
+    int n = l->lacks_fine_wait ? -1 : epoll_pwait2(l->epoll, events, EVENTS, &ts, NULL);
+    if (n < 0 && (l->lacks_fine_wait || errno == ENOSYS || errno == EPERM)) {
+        l->lacks_fine_wait = true; /* Linux before 5.11, or a container that does not know the call */
+        n = epoll_wait(l->epoll, events, EVENTS, (int)((wait_us + 999) / 1000));
+    }
+    return n;
 }
 
 /* What was due and never sent failed too: a tracker that stands still must not look fast. */
@@ -478,11 +484,16 @@ static void raise_limits(void)
     (void)prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
 }
 
-struct loop *loop_new(const struct loop_opts *o)
+struct loop *loop_new(const struct loop_opts *o, struct mog_fail *f)
 {
-    struct loop *l = mem_calloc(1, sizeof *l);
     raise_limits();
-    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll < 0) {
+        (void)fail_sys(f, MOG_EIO, errno, "cannot wait for events");
+        return NULL;
+    }
+    struct loop *l = mem_calloc(1, sizeof *l);
+    l->epoll = epoll;
     l->n_trackers = o->n_trackers;
     l->spread = o->spread;
     l->trackers = mem_calloc(o->n_trackers, sizeof *l->trackers);

@@ -4,6 +4,7 @@
 #define MOG_TOOLS_BENCH_LOOP_H
 
 #include "common/buf.h"
+#include "common/err.h"
 #include "common/span.h"
 #include "tools/hist.h"
 
@@ -55,8 +56,11 @@ struct loop_result {
     char first_error[200];
 };
 
-/* Connections are made when they are needed. Raises this process's limit of open files as far as it may. */
-struct loop *loop_new(const struct loop_opts *o);
+/*
+ * Connections are made when they are needed. Raises this process's limit of open files as far as it may. NULL, with
+ * MOG_EIO in `f`, when there is no descriptor left.
+ */
+struct loop *loop_new(const struct loop_opts *o, struct mog_fail *f);
 void loop_free(struct loop *l);
 
 /* Run a job to its end. `r->latencies` is given by the caller. */

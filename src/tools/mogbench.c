@@ -145,8 +145,10 @@ static bool read_ops(const char *list, bool only_reading, struct opt_list *ops)
 
 static int run_ops(struct tool *t, const struct bench_opts *o, const struct opt_list *ops)
 {
-    struct bench *b = bench_new(t, o);
     struct mog_fail f = {.code = MOG_OK};
+    struct bench *b = bench_new(t, o, &f);
+    if (b == NULL)
+        return tool_fail("", &f);
     json_t *json = toolopt_flag(&t->opt, "json") ? json_array() : NULL;
     int status = 0;
     bool leave = toolopt_flag(&t->opt, "keep") || toolopt_flag(&t->opt, "existing");
