@@ -11,7 +11,14 @@
 #include "common/mem.h"
 #include "store/store_lock.h"
 
-enum { CONNECT_TIMEOUT_S = 5, WRITER_WAIT_S = 10, HEAD_MAX = 4, BULK_WIDTH_MAX = 4, HOSTNAME_CAP = 256 };
+enum {
+    CONNECT_TIMEOUT_S = 5,
+    WRITER_WAIT_S = 10,
+    LOCK_RENEW_S = 600,
+    HEAD_MAX = 4,
+    BULK_WIDTH_MAX = 4,
+    HOSTNAME_CAP = 256
+};
 
 unsigned store_patience_s(enum store_patience p)
 {
@@ -44,6 +51,7 @@ enum mog_err store_env_new(const struct store_config *c, struct store_env **out,
     env->hostname = mem_strdup(c->hostname != NULL ? c->hostname : hostname);
     env->driver = sql_driver_of(env->target.backend);
     env->row_locks = c->row_locks;
+    env->lock_renew_ms = (int64_t)(c->lock_renew_s != 0 ? c->lock_renew_s : LOCK_RENEW_S) * 1000;
     atomic_init(&env->alive, true);
     atomic_init(&env->min_fid, 0);
     pthread_mutex_init(&env->writer, NULL);

@@ -15,7 +15,7 @@
 #include "common/mem.h"
 #include "store/store_run.h"
 
-enum { POLL_FIRST_MS = 20, POLL_MOST_MS = 500, LOCK_NAME_MAX = 64, RENEW_AFTER_MS = 600000 };
+enum { POLL_FIRST_MS = 20, POLL_MOST_MS = 500, LOCK_NAME_MAX = 64 };
 
 /* The number that the original derives from a name. */
 static uint32_t lock_number(const char *name)
@@ -209,7 +209,7 @@ enum mog_err store_lock_fid_run(struct store *st, uint64_t fid, unsigned wait_s,
 
 enum mog_err store_lock_renew(struct store *st)
 {
-    if (st->lock_name == NULL || !uses_rows(st) || clock_mono_ms() - st->lock_renewed_ms < RENEW_AFTER_MS)
+    if (st->lock_name == NULL || !uses_rows(st) || clock_mono_ms() - st->lock_renewed_ms < st->env->lock_renew_ms)
         return MOG_OK;
     enum mog_err e = STORE_RUN(st, SQL_LOCK_ROW_RENEW, sql_int(st->lock_id), sql_int((uint64_t)getpid()),
                                sql_str(st->env->hostname));

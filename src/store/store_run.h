@@ -25,6 +25,7 @@ struct store_env {
     const struct sql_driver *driver;
     char *hostname;
     bool row_locks;
+    int64_t lock_renew_ms;
     atomic_bool alive;
     _Atomic uint64_t min_fid;
     pthread_mutex_t writer; /* held by the one that writes, when the driver has one_writer */

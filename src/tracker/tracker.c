@@ -185,11 +185,13 @@ static enum mog_err prepare_embedded(struct tracker *t, struct mog_fail *f)
 
 enum mog_err tracker_check_database(struct tracker *t, struct mog_fail *f)
 {
+    const char *renew = getenv("T_LOCK_RENEW"); /* for tests, in seconds */
     struct store_config config = {.dsn = t->options.db_dsn,
                                   .user = t->options.db_user,
                                   .password = t->options.db_pass,
                                   .hostname = t->hostname,
-                                  .row_locks = t->options.db_row_locks};
+                                  .row_locks = t->options.db_row_locks,
+                                  .lock_renew_s = renew != NULL ? (unsigned)num_perl_int(span_of(renew)) : 0};
     uint64_t max_fid = 0;
     enum mog_err e = t->options.db_file != NULL ? prepare_embedded(t, f) : MOG_OK;
     if (e == MOG_OK)

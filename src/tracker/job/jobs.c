@@ -127,7 +127,7 @@ static void keep_lock(void *arg)
 {
     struct job_worker *w = arg;
     if (store_lock_renew(w->st) != MOG_OK)
-        log_debug("the lock was not renewed: %s", store_failure(w->st)->text);
+        log_warn("the lock was not renewed: %s", store_failure(w->st)->text);
 }
 
 static void *worker_new(void *arg)

@@ -93,6 +93,13 @@ static unsigned limit_now(struct job_worker *w)
     return limit < 100000 ? (unsigned)limit : 100000;
 }
 
+/* In how many seconds the `at`th of `n` is due. */
+static int64_t enqueue_delay_s(size_t at, size_t n)
+{
+    /* A hook of the original's tests. */
+    return getenv("TESTING") != NULL ? 1 : 1 + (int64_t)(BUSY_DELAY_S * at / n);
+}
+
 static void reap(struct job_worker *w, uint32_t devid)
 {
     unsigned limit = limit_now(w);
@@ -103,7 +110,7 @@ static void reap(struct job_worker *w, uint32_t devid)
         /* Spread over the time until the next pass, so that they do not all stand before what waits already. */
         for (size_t at = 0; e == MOG_OK && at < fids.n; at += REAP_PART) {
             size_t n = fids.n - at < REAP_PART ? fids.n - at : REAP_PART;
-            e = store_devfid_reap(w->st, devid, fids.rows + at, n, 1 + (int64_t)(BUSY_DELAY_S * at / fids.n));
+            e = store_devfid_reap(w->st, devid, fids.rows + at, n, enqueue_delay_s(at, fids.n));
         }
         if (e == MOG_EINVAL) {
             log_info("dev%" PRIu32 " is no longer dead, its files stay", devid);

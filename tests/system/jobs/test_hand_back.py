@@ -77,6 +77,24 @@ class HandBack(ClusterTest):
         self.cluster.tracker.start()
 
 
+class Refill(ClusterTest):
+    """More work than one fetch brings."""
+
+    nodes = 1
+
+    def test_workers_do_not_wait_for_the_next_second(self):
+        n = 4000  # at 100 a fetch and a fetch a second: 40 s
+        self.client.request("set_server_setting", key="internal_queue_limit", value="100")
+        self.client.request("clear_cache")
+        self.client.admin("!want 0 delete")
+        wait_until(lambda: self.client.jobs()["delete"]["count"] == 0)
+        self.cluster.database.execute("INSERT INTO file_to_delete2 (fid, nexttry) VALUES " +
+                                      ",".join(f"({1000 + i}, 0)" for i in range(n)))
+        self.client.admin("!want 1 delete")
+        wait_until(lambda: self.cluster.database.rows("SELECT COUNT(*) FROM file_to_delete2") == [["0"]], 30,
+                   "all are done")
+
+
 class DatabaseAway(HandBack):
     """The database is restarted while work is in the hands of a worker."""
 

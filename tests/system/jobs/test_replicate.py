@@ -145,16 +145,6 @@ class Replication(ClusterTest):
         wait_until(lambda: http("GET", opened["path"])[0] == 404, what="the bytes are gone")
         wait_until(lambda: self.rows(f"SELECT fid FROM tempfile WHERE fid={opened['fid']}") == [])
 
-    def test_a_dead_device_is_emptied_and_its_files_replicated(self):
-        data = os.urandom(1000)
-        fid = self.client.upload(self.name, "k", data, class_="two")["fid"]
-        self.wait_hosts(fid, 2)
-        dead = min(self.on(fid))
-        self.client.request("set_state", host=self.cluster.nodes[(dead - 1) // 2].host, device=dead, state="dead")
-        wait_until(lambda: dead not in self.on(fid), 45, f"dev{dead} is reaped")
-        self.wait_hosts(fid, 2)
-        self.assertEverywhere("k", data)
-
     def test_a_draining_device_gets_no_new_files(self):
         self.client.request("set_state", host="node1", device=1, state="drain")
         self.client.request("set_state", host="node1", device=2, state="drain")
