@@ -14,6 +14,7 @@ from stand import CLASS, CONNECTIONS, DOMAIN, WORKERS
 from waiting import wait_until
 
 CROWD, IDLE_S = 10000, 20
+DEFAULT_JOBS = {"replicate_jobs": "", "delete_jobs": "", "fsck_jobs": ""}
 DEVICES_A_HOST, HOSTS, HUNG_HOSTS = 10, 10, 2
 
 
@@ -23,28 +24,38 @@ def measure(work, figure, goal=""):
 
 # ---- memory
 
-def memory(stand, rounds):
-    """A tracker of its own, so that no earlier row has left anything in its memory."""
+def allow_crowd():
+    """Descriptors for all of the crowd."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = CROWD + 500
     if hard < wanted and os.geteuid() == 0:
         hard = 2 * wanted
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, wanted), hard), hard))
-    with Cluster("sqlite", nodes=0, options={**WORKERS, "replicate_jobs": "", "delete_jobs": "", "fsck_jobs": ""}) as c:
-        before = c.tracker.memory_kib()
-        yield measure("memory of a tracker with 20 query workers", f"{before / 1024:.1f} MB", "20 MB")
-        crowd = []
-        try:
-            for _ in range(CROWD):
-                sock = socket.create_connection((c.tracker.address, c.tracker.port), timeout=30)
-                crowd.append(sock)
-                sock.sendall(b"noop\r\n")
-                assert sock.recv(100).startswith(b"OK")
-            each = (c.tracker.memory_kib() - before) / CROWD
-        finally:
-            for sock in crowd:
-                sock.close()
-        yield measure(f"memory of each of {CROWD:,} idle clients", f"{each:.1f} KB", "10 KB")
+
+
+def gather(crowd, tracker):
+    """Clients that have asked once, and stay."""
+    for _ in range(CROWD):
+        sock = socket.create_connection((tracker.address, tracker.port), timeout=30)
+        crowd.append(sock)
+        sock.sendall(b"noop\r\n")
+        assert sock.recv(100).startswith(b"OK")
+
+
+def memory(stand, rounds):
+    """Of trackers of their own, so that no earlier row has left anything in their memory."""
+    allow_crowd()
+    for kind in ("sqlite", "mariadb"):
+        with Cluster(kind, nodes=0, options={**WORKERS, **DEFAULT_JOBS}) as cluster:
+            before, crowd = cluster.tracker.memory_kib(), []
+            yield measure(f"memory of a tracker on {kind} with 20 query workers", f"{before / 1024:.1f} MB", "20 MB")
+            try:
+                gather(crowd, cluster.tracker)
+                each = (cluster.tracker.memory_kib() - before) / CROWD
+            finally:
+                for sock in crowd:
+                    sock.close()
+        yield measure(f"memory of each of {CROWD:,} idle clients there", f"{each:.1f} KB", "10 KB")
 
 
 # ---- latency
@@ -109,9 +120,8 @@ def switches(pid):
 def wakeups(stand, rounds):
     """Of daemons that have a cluster to look after, and nothing to do."""
     seconds = IDLE_S if rounds >= 5 else 5
-    jobs = {"replicate_jobs": "", "delete_jobs": "", "fsck_jobs": ""}
     for kind in ("sqlite", "mariadb"):
-        with Cluster(kind, nodes=2, options={**WORKERS, **jobs}) as cluster:
+        with Cluster(kind, nodes=2, options={**WORKERS, **DEFAULT_JOBS}) as cluster:
             daemons = {f"a tracker on {kind}": cluster.tracker.pid, "a storage node": cluster.nodes[0].pid}
             time.sleep(5)
             before = {name: switches(pid) for name, pid in daemons.items()}
