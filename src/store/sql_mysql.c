@@ -27,7 +27,7 @@ enum {
     ERR_UNKNOWN_VARIABLE = 1193,
 };
 
-enum { MARIADB_WITH_RETURNING = 100500, LIMIT_SLACK_MS = 500 };
+enum { MARIADB_WITH_RETURNING = 100500, LIMIT_SLACK_MS = 500, CHARSET_NAME_MAX = 64 };
 
 struct mysql_conn {
     struct sql_conn base;
@@ -36,6 +36,7 @@ struct mysql_conn {
     int64_t read_timeout_ms; /* 0: none */
     int64_t begun_ms;        /* when the running statement was sent */
     bool in_transaction;     /* begun, and not ended by us */
+    bool has_own_charset;    /* nobody has said which; it follows the database */
     bool has_choice;         /* there are several hosts: one that has become read-only is left */
 };
 
@@ -381,6 +382,11 @@ static enum mog_err mysql_run(struct sql_conn *base, enum sql_stmt id, size_t si
     else
         r->affected = mysql_stmt_affected_rows(s);
     r->insert_id = mysql_stmt_insert_id(s);
+    if (e != MOG_OK) {
+        /* After an error in place of rows, the library would wait for them before it sends the statement again. */
+        mysql_stmt_close(s);
+        c->stmts[id][size] = NULL;
+    }
     return e == MOG_OK ? check_transaction(c, sql_name[id], f) : e;
 }
 
@@ -446,16 +452,38 @@ static enum mog_err mysql_run_text(struct sql_conn *base, const char *text, stru
     return run_direct(conn_of(base), text, "statement", r, f);
 }
 
+/*
+ * Speak as the columns of text store it: bytes then go in and out as they are, which is what the original's trackers
+ * saw as long as their client library and the server agreed. One that the library does not know leaves its own.
+ */
+static enum mog_err speak(struct mysql_conn *c, struct span charset, struct mog_fail *f)
+{
+    char name[CHARSET_NAME_MAX];
+    if (charset.len == 0 || charset.len >= sizeof name || span_is(charset, mysql_character_set_name(c->m)))
+        return MOG_OK;
+    snprintf(name, sizeof name, "%.*s", (int)charset.len, charset.ptr);
+    c->begun_ms = clock_mono_ms();
+    if (mysql_set_character_set(c->m, name) == 0 || mysql_errno(c->m) == CR_CANT_READ_CHARSET ||
+        mysql_errno(c->m) == ER_WRONG_VALUE_FOR_VAR || mysql_errno(c->m) == ER_UNKNOWN_CHARACTER_SET)
+        return MOG_OK;
+    return classify(c, mysql_errno(c->m), mysql_error(c->m), "character set", f);
+}
+
 static enum mog_err mysql_inspect(struct sql_conn *base, struct mog_fail *f)
 {
+    struct mysql_conn *c = conn_of(base);
     struct sql_result r = {0};
     enum mog_err e = mysql_run(base, SQL_INSPECT, 0, NULL, 0, &r, f);
     if (e == MOG_OK) {
-        struct span type = sql_span(&r, 0, 0);
-        base->names_are_bytes = r.n_rows == 0 || span_is_nocase(type, "varbinary") || span_is_nocase(type, "binary") ||
+        bool has_file = r.n_rows > 0 && sql_i64(&r, 0, 0) == 1;
+        struct span type = sql_span(&r, 0, 1);
+        base->names_are_bytes = !has_file || span_is_nocase(type, "varbinary") || span_is_nocase(type, "binary") ||
                                 span_is_nocase(type, "blob");
+        /* What is text in either kind of database: the names of hosts, and with names as text those too. */
+        if (c->has_own_charset && r.n_rows > 0)
+            e = speak(c, sql_span(&r, base->names_are_bytes ? r.n_rows - 1 : 0, 2), f);
         MY_CHARSET_INFO charset;
-        mysql_get_character_set_info(conn_of(base)->m, &charset);
+        mysql_get_character_set_info(c->m, &charset);
         base->names_are_utf8 = !base->names_are_bytes && charset.mbmaxlen > 1;
     }
     sql_result_free(&r);
@@ -582,6 +610,7 @@ static enum mog_err open_host(const struct sql_target *t, const struct sql_limit
     struct mysql_conn *c = mem_calloc(1, sizeof *c);
     char read_only[8] = "";
     c->has_choice = t->n_hosts > 1;
+    c->has_own_charset = t->charset == NULL && t->default_file == NULL && t->default_group == NULL;
     enum mog_err e = connect_host(c, t, l, host, f);
     if (e == MOG_OK)
         e = set_up(c, l, f);

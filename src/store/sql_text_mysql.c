@@ -20,13 +20,15 @@ const char *const sql_text_mysql[SQL_STMTS] = {
     [SQL_BEGIN] = "START TRANSACTION",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
-    /* Strict: what does not fit is refused, never cut. */
-    [SQL_SETUP] = "SET SESSION innodb_lock_wait_timeout = 20, "
-                  "sql_mode = CONCAT_WS(',', NULLIF(@@SESSION.sql_mode, ''), 'STRICT_ALL_TABLES')",
+    /* Strict: what does not fit is refused, never cut. And nothing else: a server may read quotes as names. */
+    [SQL_SETUP] = "SET SESSION innodb_lock_wait_timeout = 20, sql_mode = 'STRICT_ALL_TABLES'",
     [SQL_PING] = "SELECT 1",
     [SQL_NOW] = "SELECT " NOW,
-    [SQL_INSPECT] = "SELECT DATA_TYPE FROM information_schema.COLUMNS "
-                    "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'file' AND COLUMN_NAME = 'dkey'",
+    /* Two constant tables: the server would otherwise open all that it has. */
+    [SQL_INSPECT] = "SELECT 1 AS nr, DATA_TYPE, CHARACTER_SET_NAME FROM information_schema.COLUMNS "
+                    "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'file' AND COLUMN_NAME = 'dkey' "
+                    "UNION ALL SELECT 2, DATA_TYPE, CHARACTER_SET_NAME FROM information_schema.COLUMNS "
+                    "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'host' AND COLUMN_NAME = 'hostname' ORDER BY nr",
 
     [SQL_DOMAIN_NEXT] = "SELECT COALESCE(MAX(dmid), 0) + 1 FROM domain",
     [SQL_DOMAIN_INSERT] = "INSERT INTO domain (dmid, namespace) VALUES (?, ?)",

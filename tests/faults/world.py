@@ -13,26 +13,13 @@ from database import open_database
 from faults import Faults as CallFaults
 from journal import Journal
 from proxy import Proxy
+from small_disk import can_mount
 from waiting import free_port, new_address, wait_until
 from workload import Reader, Writer
 
 DEVICE_MIB = 128
 CLOCK_LIBRARIES = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
                    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1")
-
-
-def can_mount():
-    """Whether small file systems can be mounted here."""
-    folder = tempfile.mkdtemp(prefix="mogtest-")
-    try:
-        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True)
-        if made.returncode == 0:
-            subprocess.run(["umount", folder], check=True)
-        return made.returncode == 0
-    except FileNotFoundError:
-        return False
-    finally:
-        os.rmdir(folder)
 
 
 class Device:

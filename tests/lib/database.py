@@ -76,11 +76,13 @@ class Sqlite:
 class Server:
     """A database server in the scratch folder with a database that mogdbsetup made."""
 
+    server_class = None  # another one than the kind's own
+
     def __init__(self, kind, folder, server_options=()):
         self.kind = kind
         self.now = {"mariadb": "UNIX_TIMESTAMP()", "postgres": "EXTRACT(epoch FROM now())::int"}[kind]
-        module = __import__(kind)
-        self.server = module.Server(os.path.join(folder, kind), options=server_options)
+        make = self.server_class or __import__(kind).Server
+        self.server = make(os.path.join(folder, kind), options=server_options)
         self.type = {"mariadb": "MySQL", "postgres": "Postgres"}[kind]
         try:
             self.server.start()
