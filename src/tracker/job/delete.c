@@ -47,7 +47,8 @@ static enum delete_result delete_copy(struct job_worker *w, uint64_t fid, uint32
     enum mog_err e = node_delete(w->node, url, &status, &f);
     if (e == MOG_OK || e == MOG_ENOTFOUND)
         return DELETE_DONE;
-    log_warn("Error: unlink failure: %s: %s", url, f.text);
+    log_warn("Error: unlink failure: %s: HTTP code %d%s%s", url, status != 0 ? status : 500, status != 0 ? "" : " ",
+             status != 0 ? "" : f.text);
     return DELETE_FAILED;
 }
 

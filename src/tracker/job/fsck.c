@@ -103,7 +103,7 @@ enum copy_state fsck_copy_state(struct fsck_check *c, uint32_t devid)
     case NODE_SIZE_MISSING:
         return is_missing(c, d, url) ? COPY_MISSING : COPY_UNKNOWN;
     case NODE_SIZE_UNREACHABLE:
-        log_warn("Failed HEAD check for %s: %s", url, f.text);
+        log_warn("%s", f.text);
         return COPY_UNKNOWN;
     }
     return COPY_UNKNOWN;

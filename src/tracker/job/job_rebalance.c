@@ -38,20 +38,39 @@ static bool save_state(struct inject *in)
     return ok;
 }
 
-/* Take the device out of use while it is emptied, and remember what it was. */
-static bool drain_source(struct inject *in)
+/* Whether the status that this device had is remembered. */
+static bool is_saved(struct store *st, uint32_t devid)
+{
+    struct store_bytes saved = {0};
+    struct span word, id;
+    uint64_t of = 0;
+    bool is = false;
+    if (store_setting_get(st, saved_status, &saved) == MOG_OK) {
+        word = store_bytes_span(&saved);
+        is = span_split(&word, ':', &id) && num_parse_u64(id, 1, UINT32_MAX, &of) == MOG_OK && of == devid;
+    }
+    store_bytes_free(&saved);
+    return is;
+}
+
+/* Take the device out of use while it is emptied, and remember what it was. MOG_EINVAL: it is dead or gone. */
+static enum mog_err drain_source(struct inject *in)
 {
     struct store *st = in->w->st;
     struct store_device row;
     char text[40];
     enum mog_err e = store_device_get(st, in->state.current, &row);
-    if (e != MOG_OK || strcmp(row.status, "dead") == 0)
-        return false;
+    if (e == MOG_ENOTFOUND || (e == MOG_OK && strcmp(row.status, "dead") == 0))
+        return MOG_EINVAL;
+    if (e != MOG_OK)
+        return e;
     int len = snprintf(text, sizeof(text), "%" PRIu32 ":%s", row.devid, row.status);
-    e = store_setting_set(st, saved_status, span_make(text, (size_t)len));
+    /* Drained a moment ago, by a tracker that ended before it had noted that. */
+    if (strcmp(row.status, "drain") != 0 || !is_saved(st, row.devid))
+        e = store_setting_set(st, saved_status, span_make(text, (size_t)len));
     if (e == MOG_OK && strcmp(row.status, "drain") != 0)
         e = store_device_set_status(st, row.devid, "drain");
-    return e == MOG_OK;
+    return e == MOG_EINVAL ? MOG_EDB : e;
 }
 
 /* Give the source its old status back, if nobody has changed it meanwhile. */
@@ -222,7 +241,13 @@ static void pass(struct inject *in)
             end(in, false);
             return;
         }
-        if (!drain_source(in)) {
+        enum mog_err e = drain_source(in);
+        if (e != MOG_OK && e != MOG_EINVAL) {
+            log_warn("rebalance: dev%" PRIu32 " was not drained, trying again: %s", in->state.current,
+                     store_failure(in->w->st)->text);
+            return;
+        }
+        if (e == MOG_EINVAL) {
             log_warn("rebalance: dev%" PRIu32 " cannot be drained, it is left out", in->state.current);
             rebalance_finish_source(&in->state);
             (void)save_state(in);

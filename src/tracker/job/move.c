@@ -86,7 +86,8 @@ enum move_result move_away(struct job_worker *w, uint64_t fid, uint32_t devid, c
     enum replicate_result result = replicate_run(w, &req);
     switch (result) {
     case REPL_NOFID:
-        break; /* deleted meanwhile: nothing to move */
+        removed = true; /* deleted meanwhile: nothing is left to move */
+        break;
     case REPL_SUCCESS:
         removed = delete_copy(w, fid, d, "did_rebalance;ret=1");
         break;

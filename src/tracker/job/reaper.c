@@ -64,16 +64,18 @@ static uint32_t take_due(struct jobs *j)
     return devid;
 }
 
-static void reschedule(struct jobs *j, uint32_t devid, bool found, bool keep_delay)
+enum reap_result { REAP_FOUND, REAP_NOTHING, REAP_LOCKED, REAP_KEPT /* the delay stays as it was */ };
+
+static void reschedule(struct jobs *j, uint32_t devid, enum reap_result result)
 {
     pthread_mutex_lock(&j->reap_lock);
     for (size_t i = 0; i < j->n_reaps; i++) {
         struct reap_device *r = &j->reaps[i];
         if (r->devid != devid)
             continue;
-        if (found)
+        if (result == REAP_FOUND || result == REAP_LOCKED)
             r->delay_s = BUSY_DELAY_S;
-        else if (!keep_delay)
+        else if (result == REAP_NOTHING)
             r->delay_s = r->delay_s < IDLE_DELAY_S ? IDLE_DELAY_S : r->delay_s * 2;
         r->given_up = r->delay_s > IDLE_DELAY_MAX_S;
         r->next_mono_ms = clock_mono_ms() + r->delay_s * 1000;
@@ -100,36 +102,46 @@ static int64_t enqueue_delay_s(size_t at, size_t n)
     return getenv("TESTING") != NULL ? 1 : 1 + (int64_t)(BUSY_DELAY_S * at / n);
 }
 
+/* Under the reaper's lock: queue, then forget. */
+static enum reap_result reap_some(struct job_worker *w, uint32_t devid, unsigned limit)
+{
+    struct store_fids fids = {0};
+    enum reap_result result = REAP_KEPT;
+    enum mog_err e = store_devfid_on_device(w->st, devid, limit, &fids);
+    /* Spread over the time until the next pass, so that they do not all stand before what waits already. */
+    for (size_t at = 0; e == MOG_OK && at < fids.n; at += REAP_PART) {
+        size_t n = fids.n - at < REAP_PART ? fids.n - at : REAP_PART;
+        e = store_devfid_reap(w->st, devid, fids.rows + at, n, enqueue_delay_s(at, fids.n));
+    }
+    if (e == MOG_EINVAL) {
+        log_info("dev%" PRIu32 " is no longer dead, its files stay", devid);
+    } else if (e != MOG_OK) {
+        log_warn("reaping of dev%" PRIu32 " was stopped by the database, trying again: %s", devid,
+                 store_failure(w->st)->text);
+    } else {
+        result = fids.n != 0 ? REAP_FOUND : REAP_NOTHING;
+        metric_add(&w->jobs->reaped_fids, fids.n);
+        if (fids.n != 0)
+            log_info("dev%" PRIu32 " is dead: %zu files are queued to be replicated elsewhere", devid, fids.n);
+    }
+    for (size_t i = 0; i < fids.n; i++)
+        fid_cache_forget_devids(w->cache, fids.rows[i]);
+    store_fids_free(&fids);
+    return result;
+}
+
 static void reap(struct job_worker *w, uint32_t devid)
 {
     unsigned limit = limit_now(w);
-    struct store_fids fids = {0};
-    bool found = false, keep = true;
-    if (limit != 0 && store_lock(w->st, "mgfs:reaper", LOCK_WAIT_S) == MOG_OK) {
-        enum mog_err e = store_devfid_on_device(w->st, devid, limit, &fids);
-        /* Spread over the time until the next pass, so that they do not all stand before what waits already. */
-        for (size_t at = 0; e == MOG_OK && at < fids.n; at += REAP_PART) {
-            size_t n = fids.n - at < REAP_PART ? fids.n - at : REAP_PART;
-            e = store_devfid_reap(w->st, devid, fids.rows + at, n, enqueue_delay_s(at, fids.n));
-        }
-        if (e == MOG_EINVAL) {
-            log_info("dev%" PRIu32 " is no longer dead, its files stay", devid);
-        } else if (e != MOG_OK) {
-            log_warn("reaping of dev%" PRIu32 " was stopped by the database, trying again: %s", devid,
-                     store_failure(w->st)->text);
-        } else {
-            found = fids.n != 0;
-            keep = false;
-            metric_add(&w->jobs->reaped_fids, fids.n);
-            if (found)
-                log_info("dev%" PRIu32 " is dead: %zu files are queued to be replicated elsewhere", devid, fids.n);
-        }
-        for (size_t i = 0; i < fids.n; i++)
-            fid_cache_forget_devids(w->cache, fids.rows[i]);
+    enum reap_result result = REAP_KEPT;
+    enum mog_err e = limit != 0 ? store_lock(w->st, "mgfs:reaper", LOCK_WAIT_S) : MOG_ECANCELED;
+    if (e == MOG_ELOCKED)
+        result = REAP_LOCKED;
+    if (e == MOG_OK) {
+        result = reap_some(w, devid, limit);
         store_unlock(w->st);
     }
-    store_fids_free(&fids);
-    reschedule(w->jobs, devid, found, keep);
+    reschedule(w->jobs, devid, result);
 }
 
 void job_reap(struct job_worker *w)

@@ -11,6 +11,7 @@
 #include "tracker/monitor/monitor_iostat.h"
 #include "tracker/monitor/monitor_probe.h"
 #include "tracker/monitor/monitor_seen.h"
+#include "tracker/policy/zones.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -42,6 +43,7 @@ struct monitor {
     struct monitor_seen *seen;
     struct monitor_probe *probe;
     struct monitor_iostat *iostat;
+    struct buf zones; /* what was last said of network zones */
     bool has_topology, was_down;
     int64_t complained_mono_ms;
     _Atomic int64_t reloaded_mono_ms; /* 0: never */
@@ -87,6 +89,26 @@ static void forget_unwatched(struct monitor *m)
             monitor_seen_forget_device(m->seen, c->devices[i].devid);
     }
     cluster_box_release(m->parts.box, c);
+}
+
+/* Mistakes in the settings of network zones: said once, and again when they change. */
+static void complain_of_zones(struct monitor *m)
+{
+    const struct cluster *c = cluster_box_borrow(m->parts.box);
+    struct buf text = BUF_ZERO;
+    if (c != NULL)
+        zones_problems(c, &text);
+    cluster_box_release(m->parts.box, c);
+    if (!span_eq(buf_as_span(&text), buf_as_span(&m->zones))) {
+        struct span rest = buf_as_span(&text), line;
+        while (span_split(&rest, '\n', &line)) {
+            if (line.len != 0)
+                log_warn("%.*s", (int)line.len, line.ptr);
+        }
+        buf_reset(&m->zones);
+        buf_append(&m->zones, text.data, text.len);
+    }
+    buf_fini(&text);
 }
 
 /* False: the database does not answer; the old tables stay. */
@@ -214,6 +236,7 @@ static void *run(void *arg)
             if (up)
                 reloaded = ticket;
             publish(m, true);
+            complain_of_zones(m);
             next_reload = clock_mono_ms() + (up ? RELOAD_EVERY_MS : RETRY_EVERY_MS);
         }
         if (!asked && now < next_round)
@@ -270,6 +293,7 @@ void monitor_stop(struct monitor *m)
     monitor_seen_free(m->seen);
     store_topology_free(&m->topology);
     store_free(m->st);
+    buf_fini(&m->zones);
     pthread_mutex_destroy(&m->lock);
     free(m);
 }

@@ -191,8 +191,12 @@ enum mog_err node_request(struct node *n, const char *method, const char *url, i
 enum node_size_result node_size(struct node *n, const char *url, int64_t timeout_ms, uint64_t *size, struct mog_fail *f)
 {
     struct http_answer a;
-    if (node_request(n, "HEAD", url, timeout_ms, &a, f) != MOG_OK)
+    struct mog_fail why = {0};
+    enum mog_err e = node_request(n, "HEAD", url, timeout_ms, &a, &why);
+    if (e != MOG_OK) {
+        (void)fail_set(f, e, "Failed HEAD check for %s (500): %s", url, why.text);
         return NODE_SIZE_UNREACHABLE;
+    }
     if (a.status == 404)
         return NODE_SIZE_MISSING;
     if (a.status >= 200 && a.status <= 299 && a.content_length >= 0) {
@@ -203,8 +207,8 @@ enum node_size_result node_size(struct node *n, const char *url, int64_t timeout
         *size = 0; /* it leaves out the length of empty files */
         return NODE_SIZE_KNOWN;
     }
-    (void)fail_set(f, MOG_EHTTP, "HEAD %s: HTTP status %d%s", url, a.status,
-                   a.content_length < 0 && a.status < 300 ? " without a length" : "");
+    (void)fail_set(f, MOG_EHTTP, "Failed HEAD check for %s (%d): %s", url, a.status,
+                   a.status >= 200 && a.status <= 299 ? "no length" : "HTTP status");
     return NODE_SIZE_UNREACHABLE;
 }
 

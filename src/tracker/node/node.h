@@ -46,7 +46,7 @@ void node_set_alive(struct node *n, void (*alive)(void *arg), void *arg);
 enum node_size_result {
     NODE_SIZE_KNOWN,
     NODE_SIZE_MISSING,     /* 404 */
-    NODE_SIZE_UNREACHABLE, /* anything else; detail in the failure */
+    NODE_SIZE_UNREACHABLE, /* anything else; the failure has the text to log */
 };
 
 /*

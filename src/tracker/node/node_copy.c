@@ -44,6 +44,18 @@ static ssize_t pump_read(void *arg, char *out, size_t cap)
     return (ssize_t)n;
 }
 
+static unsigned port_of(const struct cluster_device *d, enum cluster_port port)
+{
+    return port == CLUSTER_READ && d->host->http_get_port != 0 ? d->host->http_get_port : d->host->http_port;
+}
+
+/* "/dev1/..." of a URL. */
+static const char *path_of(const char *url)
+{
+    const char *slashes = strstr(url, "//"), *path = slashes != NULL ? strchr(slashes + 2, '/') : NULL;
+    return path != NULL ? path : url;
+}
+
 static enum node_copy_result open_source(struct node *n, const struct node_copy *copy, struct mog_fail *f)
 {
     struct node_config config = node_shared_config(n->shared);
@@ -59,8 +71,17 @@ static enum node_copy_result open_source(struct node *n, const struct node_copy 
         .method = "GET", .url = url, .connect_timeout_ms = config.node_timeout_ms, .silence_timeout_ms = SILENCE_MS};
     struct http_answer a;
     struct mog_fail inner = {0};
-    if (http_open(n->source, &r, &a, &inner) != MOG_OK) {
-        (void)fail_set(f, inner.code, "Fid %" PRIu64 " unreachable while replicating: %s", copy->fid, inner.text);
+    enum mog_err e = http_open(n->source, &r, &a, &inner);
+    if (e == MOG_ECONN) {
+        (void)fail_set(f, e, "Unable to create source socket to %s:%u for %s (%s)", copy->from->host->ip,
+                       port_of(copy->from, port), path_of(url), inner.text);
+        return NODE_COPY_SRC_ERROR;
+    }
+    if (e != MOG_OK) {
+        (void)fail_set(f, e,
+                       "Fid %" PRIu64
+                       " unreachable while replicating: Error: Resource %s failed to return an HTTP response (%s)",
+                       copy->fid, url, inner.text);
         return NODE_COPY_SRC_ERROR;
     }
     if (a.status < 200 || a.status > 299) {
@@ -75,7 +96,7 @@ static enum node_copy_result open_source(struct node *n, const struct node_copy 
                        "Fid %" PRIu64
                        " unreachable while replicating: File %s has unexpected content-length of %" PRId64
                        ", not %" PRIu64,
-                       copy->fid, url, a.content_length < 0 ? 0 : a.content_length, copy->length);
+                       copy->fid, path_of(url), a.content_length < 0 ? 0 : a.content_length, copy->length);
         http_close(n->source);
         return NODE_COPY_SRC_ERROR;
     }
@@ -171,8 +192,14 @@ static enum node_copy_result put(struct node *n, struct node_copy *copy, const c
         return result;
     if (e != MOG_OK) {
         *stale = a.stale || (a.reused && a.status == 0 && e == MOG_ECLOSED);
-        (void)fail_set(f, e, "Error: syswrite failed after %" PRIu64 " bytes with: %s; failed putting to %s",
-                       copy->length - p->left, inner.text, url);
+        if (e == MOG_ECONN)
+            (void)fail_set(f, e, "Unable to create dest socket to %s:%u for %s (%s)", copy->to->host->ip,
+                           port_of(copy->to, CLUSTER_WRITE), path_of(url), inner.text);
+        else if (p->left == 0)
+            (void)fail_set(f, e, "Error: HTTP response line not recognized writing to %s (%s)", url, inner.text);
+        else
+            (void)fail_set(f, e, "Error: syswrite failed after %" PRIu64 " bytes with: %s; failed putting to %s",
+                           copy->length - p->left, inner.text, path_of(url));
         return NODE_COPY_DEST_ERROR;
     }
     if (a.status < 200 || a.status > 299 || p->left != 0) {

@@ -5,7 +5,7 @@ import threading
 import time
 import unittest
 
-from cluster import wait_until
+from cluster import run, wait_until
 from fake_cluster import FakeNodesTest
 
 
@@ -117,6 +117,31 @@ class OddCopies(FakeNodesTest):
         wait_until(lambda: self.failcount(fid) >= 1, what="it failed")
         self.assertEqual(self.on(fid), [1])
         self.assertNotIn(there, self.fakes[1].files, "the wrong bytes are deleted")
+
+    def test_the_only_known_copy_is_bad(self):
+        """It stays in the queue, and says why; a good copy that turns up on another device is found by the check."""
+        data = b"right"
+        fid, here, there = self.stored("sums", data, checksum="MD5:" + hashlib.md5(data).hexdigest())
+        self.fakes[0].files[here] = b"wrong"
+        self.want(1)
+        wait_until(lambda: self.failcount(fid) >= 1, what="it failed")
+        self.assertIn("checksum mismatch on GET", self.client.request("file_debug", fid=fid)["replqueue_reason"])
+        wait_until(lambda: ["BSUM"] in self.rows(f"SELECT evcode FROM fsck_log WHERE fid={fid}"),
+                   what="the check was told, and finds no good one")
+        why = run("mogadm", f"--trackers={self.cluster.tracker.hostport}", "why", self.name, self._testMethodName,
+                  check=None).stdout.decode()
+        self.assertIn("checksum mismatch on GET", why)
+        self.assertEqual((self.on(fid), self.fakes[0].files[here]), ([1], b"wrong"), "the last copy is never thrown away")
+        self.fakes[1].files[there] = data  # a lying 404 had it forgotten
+        self.cluster.database.execute(f"DELETE FROM file_to_queue WHERE fid={fid}")
+        self.cluster.database.execute(f"INSERT INTO file_to_queue (fid, type, nexttry) VALUES ({fid}, 1, 0)")
+        wait_until(lambda: ["FOND"] in self.rows(f"SELECT evcode FROM fsck_log WHERE fid={fid}"))
+
+        def mended():
+            self.retry()
+            return self.on(fid) == [1, 2] and self.fakes[0].files.get(here) == data
+        wait_until(mended, what="and the bad one is replaced")
+        wait_until(lambda: self.failcount(fid) == -1, what="it has left the queue")
 
     def test_without_a_stored_digest_a_copy_is_read_back_even_where_bad_md5s_are_refused(self):
         """No Content-MD5 can be sent then, so the node's refusal is no check."""

@@ -74,6 +74,14 @@ class Rebalance(ClusterTest):
         self.assertEqual((self.count(1), self.status(1)), (0, "drain"))
         self.client.request("set_state", host="node1", device=1, state="alive")
 
+    def test_a_tracker_that_ended_just_after_it_drained(self):
+        """It had noted the device's state, and drained it, but not that this is the source now."""
+        self.fill(3)
+        self.client.request("set_state", host="node1", device=1, state="drain")
+        self.cluster.database.execute("INSERT INTO server_settings (field, value) VALUES ('rebal_sdev_status', '1:alive')")
+        self.run_policy("from_devices=1 to_devices=2")
+        self.assertEqual((self.count(1), self.status(1)), (0, "alive"))
+
     def test_stop_gives_the_device_back(self):
         self.fill(5)
         self.client.admin("!want 0 replicate")
