@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A PostgreSQL server of our own, in a scratch folder and on a free port of 127.0.0.1."""
+import contextlib
 import glob
 import os
 import pwd
@@ -148,6 +149,18 @@ class Server:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def crash(self):
+        """Kill the server and all its children, none of which has a chance to say or write anything."""
+        process, self.process = self.process, None
+        process.send_signal(signal.SIGSTOP)  # it would start its children anew
+        children = [int(pid) for pid in subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], check=True,
+                                                       capture_output=True, timeout=30).stdout.split()]
+        for pid in [process.pid, *children]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children), what="all of it is gone")
 
     def stop(self):
         """End the server and remove everything."""

@@ -17,7 +17,6 @@ class Restarts(ClusterTest):
     nodes = 1
     options = {"query_jobs": 10, "debug": 0}
     kills = 10
-    kill_signal = signal.SIGKILL
 
     def setUp(self):
         super().setUp()
@@ -68,10 +67,13 @@ class Restarts(ClusterTest):
         seen = len(self.acknowledged)
         wait_until(lambda: len(self.acknowledged) >= seen + count or self.dropped, what=f"{count} more uploads")
 
+    def kill(self, server):
+        server.halt(signal.SIGKILL)
+
     def kill_and_wait(self):
         """Kill the server and start it; how long after its first answer an upload was acknowledged."""
         server = self.cluster.database.server
-        server.halt(self.kill_signal)
+        self.kill(server)
         server.start()
         ready = time.monotonic()
         wait_until(lambda: self.latest > ready or self.dropped, what="uploads go on", pause=0.01)
@@ -105,7 +107,9 @@ class Restarts(ClusterTest):
 class RestartsOfPostgres(Restarts):
     database = "postgres"
     kills = 4
-    kill_signal = signal.SIGQUIT  # what its own children take for a crash
+
+    def kill(self, server):
+        server.crash()
 
 
 if __name__ == "__main__":
