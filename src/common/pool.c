@@ -23,7 +23,10 @@ struct worker_thread {
     pthread_t id;
     struct pool *pool;
     uint32_t number;
+    pthread_cond_t wake;
     /* Under the pool's lock: */
+    struct worker_thread *idle_next;
+    bool is_called;        /* somebody has taken it from the idle ones and signals `wake` */
     bool retired;          /* ends after its current item */
     bool told_late;        /* pool_late() has named it for the current item */
     int64_t busy_since_ms; /* when it took its item; 0: it has none */
@@ -35,16 +38,20 @@ struct worker_thread {
  * 2. running counts threads that have not decided to end; alive those that do not stand in `ended`, where they wait to
  * be joined.
  * 3. After `stopping` nothing is queued.
+ * 4. While `is_waking`, one thread has been called and has not yet looked: it looks for more work than its own, and
+ * calls the next. So short items do not wake a thread each, and long ones still get one each.
+ * 5. `idle` is a stack: who worked last has warm caches and is called first.
+ * 6. The memory of a thread that has ended is kept for the next one: a signal may still be on its way to it.
  */
 struct pool {
     struct pool_ops ops;
     size_t limit;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
     struct item *first, **last;
-    size_t waiting, wanted, running, alive, busy, idle;
-    struct worker_thread *ended, *threads; /* threads: those that run, by number, newest first */
-    bool stopping;
+    size_t waiting, wanted, running, alive, busy;
+    struct worker_thread *ended, *spare, *idle;
+    struct worker_thread *threads; /* those that run, by number, newest first */
+    bool stopping, is_waking;
     pthread_cond_t all_ended;
 };
 
@@ -55,7 +62,6 @@ struct pool *pool_new(const struct pool_ops *ops, size_t limit)
     p->limit = limit;
     p->last = &p->first;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->all_ended, NULL);
     return p;
 }
@@ -71,6 +77,47 @@ static void *take(struct pool *p)
     void *value = item->value;
     free(item);
     return value;
+}
+
+/* Under the lock: call a thread when there is work for it. The caller of this signals it, without the lock if it can.
+ */
+static struct worker_thread *call_one(struct pool *p)
+{
+    struct worker_thread *t = p->idle;
+    if (t == NULL || p->waiting == 0 || p->is_waking)
+        return NULL;
+    p->idle = t->idle_next;
+    t->is_called = true;
+    p->is_waking = true;
+    return t;
+}
+
+static void signal_called(struct worker_thread *t)
+{
+    if (t != NULL)
+        pthread_cond_signal(&t->wake);
+}
+
+/* Under the lock: all look whether they are still wanted. */
+static void call_all(struct pool *p)
+{
+    while (p->idle != NULL) {
+        struct worker_thread *t = p->idle;
+        p->idle = t->idle_next;
+        t->is_called = true;
+        signal_called(t);
+    }
+}
+
+/* Under the lock. */
+static void wait_for_call(struct pool *p, struct worker_thread *self)
+{
+    self->is_called = false;
+    self->idle_next = p->idle;
+    p->idle = self;
+    while (!self->is_called)
+        pthread_cond_wait(&self->wake, &p->lock);
+    p->is_waking = false;
 }
 
 static bool is_surplus(const struct pool *p, const struct worker_thread *self)
@@ -90,23 +137,26 @@ static void *run(void *arg)
     pthread_mutex_lock(&p->lock);
     while (!is_surplus(p, self)) {
         if (p->waiting == 0) {
-            p->idle++;
-            pthread_cond_wait(&p->wake, &p->lock);
-            p->idle--;
+            wait_for_call(p, self);
             continue;
         }
         void *value = take(p);
         p->busy++;
         self->told_late = false;
         self->busy_since_ms = clock_mono_ms();
+        struct worker_thread *next = call_one(p);
         pthread_mutex_unlock(&p->lock);
+        signal_called(next);
         p->ops.work(worker, value);
         pthread_mutex_lock(&p->lock);
         self->busy_since_ms = 0;
         p->busy--;
     }
     p->running--;
+    /* A wake-up meant for us must not be lost with us. */
+    struct worker_thread *other = call_one(p);
     pthread_mutex_unlock(&p->lock);
+    signal_called(other);
     if (p->ops.worker_free != NULL)
         p->ops.worker_free(worker);
     pthread_mutex_lock(&p->lock);
@@ -117,8 +167,6 @@ static void *run(void *arg)
     self->next = p->ended;
     p->ended = self;
     p->alive--;
-    /* A wake-up meant for us must not be lost with us. */
-    pthread_cond_signal(&p->wake);
     pthread_cond_broadcast(&p->all_ended);
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -131,11 +179,44 @@ uint32_t pool_next_number(void)
     return atomic_fetch_add(&last, 1) + 1;
 }
 
-static void join_ended(struct worker_thread *list)
+/* Join those that have ended, and keep their memory. */
+static void join_ended(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    while (p->ended != NULL) {
+        struct worker_thread *t = p->ended;
+        p->ended = t->next;
+        pthread_mutex_unlock(&p->lock);
+        pthread_join(t->id, NULL);
+        pthread_mutex_lock(&p->lock);
+        t->next = p->spare;
+        p->spare = t;
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Under the lock. */
+static struct worker_thread *thread_new(struct pool *p)
+{
+    struct worker_thread *t = p->spare;
+    if (t != NULL) {
+        p->spare = t->next;
+    } else {
+        t = mem_calloc(1, sizeof(*t));
+        pthread_cond_init(&t->wake, NULL);
+    }
+    t->pool = p;
+    t->number = pool_next_number();
+    t->retired = t->told_late = t->is_called = false;
+    t->busy_since_ms = 0;
+    return t;
+}
+
+static void threads_free(struct worker_thread *list)
 {
     while (list != NULL) {
         struct worker_thread *next = list->next;
-        pthread_join(list->id, NULL);
+        pthread_cond_destroy(&list->wake);
         free(list);
         list = next;
     }
@@ -144,9 +225,7 @@ static void join_ended(struct worker_thread *list)
 /* Under the lock. False when the system has no more threads. */
 static bool start_one(struct pool *p)
 {
-    struct worker_thread *t = mem_calloc(1, sizeof(*t));
-    t->pool = p;
-    t->number = pool_next_number();
+    struct worker_thread *t = thread_new(p);
     /* Signals belong to the main thread. */
     sigset_t all, old;
     sigfillset(&all);
@@ -154,7 +233,8 @@ static bool start_one(struct pool *p)
     int rc = pthread_create(&t->id, NULL, run, t);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (rc != 0) {
-        free(t);
+        t->next = p->spare;
+        p->spare = t;
         return false;
     }
     t->next = p->threads;
@@ -174,11 +254,9 @@ void pool_resize(struct pool *p, size_t threads)
             break;
         }
     }
-    struct worker_thread *ended = p->ended;
-    p->ended = NULL;
-    pthread_cond_broadcast(&p->wake);
+    call_all(p);
     pthread_mutex_unlock(&p->lock);
-    join_ended(ended);
+    join_ended(p);
 }
 
 size_t pool_recycle(struct pool *p)
@@ -189,7 +267,7 @@ size_t pool_recycle(struct pool *p)
         n += !t->retired;
         t->retired = true;
     }
-    pthread_cond_broadcast(&p->wake);
+    call_all(p);
     pthread_mutex_unlock(&p->lock);
     return n;
 }
@@ -215,16 +293,15 @@ bool pool_submit(struct pool *p, void *value)
     *item = (struct item){NULL, value};
     pthread_mutex_lock(&p->lock);
     bool ok = !p->stopping && (p->limit == 0 || p->waiting < p->limit);
-    bool wake = false;
+    struct worker_thread *called = NULL;
     if (ok) {
         *p->last = item;
         p->last = &item->next;
         p->waiting++;
-        wake = p->idle != 0;
+        called = call_one(p);
     }
-    if (wake)
-        pthread_cond_signal(&p->wake);
     pthread_mutex_unlock(&p->lock);
+    signal_called(called);
     if (!ok)
         free(item);
     return ok;
@@ -258,6 +335,14 @@ size_t pool_waiting(struct pool *p)
     return read_counter(p, &p->waiting);
 }
 
+bool pool_is_full(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    bool is_full = p->waiting + p->busy >= p->running;
+    pthread_mutex_unlock(&p->lock);
+    return is_full;
+}
+
 size_t pool_numbers(struct pool *p, uint32_t *out, size_t max)
 {
     size_t n = 0;
@@ -273,33 +358,53 @@ size_t pool_numbers(struct pool *p, uint32_t *out, size_t max)
     return n;
 }
 
-size_t pool_cancel(struct pool *p, bool (*match)(void *arg, void *item), void *arg)
+/* Cut up to `max` waiting items out, oldest first. */
+static struct item *cut(struct pool *p, bool (*match)(void *arg, void *item), void *arg, size_t max, size_t *n)
 {
-    struct item *cut = NULL;
-    size_t n = 0;
+    struct item *out = NULL, **end = &out;
+    *n = 0;
     pthread_mutex_lock(&p->lock);
     struct item **at = &p->first;
-    p->last = &p->first;
-    while (*at != NULL) {
+    while (*at != NULL && *n < max) {
         struct item *item = *at;
-        if (match(arg, item->value)) {
-            *at = item->next;
-            item->next = cut;
-            cut = item;
-            p->waiting--;
-            n++;
-        } else {
+        if (!match(arg, item->value)) {
             at = &item->next;
-            p->last = at;
+            continue;
         }
+        *at = item->next;
+        if (p->last == &item->next)
+            p->last = at;
+        item->next = NULL;
+        *end = item;
+        end = &item->next;
+        p->waiting--;
+        ++*n;
     }
     pthread_mutex_unlock(&p->lock);
-    while (cut != NULL) {
-        struct item *next = cut->next;
+    return out;
+}
+
+size_t pool_take(struct pool *p, bool (*match)(void *arg, void *item), void *arg, void **out, size_t max)
+{
+    size_t n, i = 0;
+    for (struct item *item = cut(p, match, arg, max, &n), *next; item != NULL; item = next) {
+        next = item->next;
+        out[i++] = item->value;
+        free(item);
+    }
+    return n;
+}
+
+size_t pool_cancel(struct pool *p, bool (*match)(void *arg, void *item), void *arg)
+{
+    size_t n;
+    struct item *gone = cut(p, match, arg, SIZE_MAX, &n);
+    while (gone != NULL) {
+        struct item *next = gone->next;
         if (p->ops.drop != NULL)
-            p->ops.drop(p->ops.arg, cut->value);
-        free(cut);
-        cut = next;
+            p->ops.drop(p->ops.arg, gone->value);
+        free(gone);
+        gone = next;
     }
     return n;
 }
@@ -318,17 +423,16 @@ void pool_stop(struct pool *p)
     pthread_mutex_lock(&p->lock);
     p->stopping = true;
     p->wanted = 0;
-    pthread_cond_broadcast(&p->wake);
+    call_all(p);
     pthread_mutex_unlock(&p->lock);
     (void)pool_cancel(p, match_any, NULL);
     pthread_mutex_lock(&p->lock);
     while (p->alive != 0)
         pthread_cond_wait(&p->all_ended, &p->lock);
-    struct worker_thread *ended = p->ended;
     pthread_mutex_unlock(&p->lock);
-    join_ended(ended);
+    join_ended(p);
+    threads_free(p->spare);
     pthread_mutex_destroy(&p->lock);
-    pthread_cond_destroy(&p->wake);
     pthread_cond_destroy(&p->all_ended);
     free(p);
 }

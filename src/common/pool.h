@@ -42,6 +42,13 @@ size_t pool_wanted(struct pool *p);
 size_t pool_running(struct pool *p);
 size_t pool_busy(struct pool *p);
 size_t pool_waiting(struct pool *p); /* items not yet taken */
+bool pool_is_full(struct pool *p);   /* the next item will wait for a thread */
+
+/*
+ * For a thread at work: take up to `max` more waiting items for which `match` is true into `out`, oldest first, to do
+ * them together with its own. `match` runs under the pool's lock. Returns how many.
+ */
+size_t pool_take(struct pool *p, bool (*match)(void *arg, void *item), void *arg, void **out, size_t max);
 
 /* Take out, without running them, all waiting items for which `match` is true (drop is called for each). */
 size_t pool_cancel(struct pool *p, bool (*match)(void *arg, void *item), void *arg);

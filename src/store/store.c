@@ -398,8 +398,8 @@ static enum mog_err run_unit(struct store *st, const struct unit *u)
     return e;
 }
 
-static enum mog_err run_sized(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
-                              size_t n_args)
+enum mog_err store_run_sized(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
+                             size_t n_args)
 {
     return run_unit(st, &(struct unit){.id = id, .size = size, .args = args, .n_args = n_args});
 }
@@ -417,7 +417,7 @@ enum mog_err store_run_together(struct store *st, struct sql_call *calls, size_t
 
 enum mog_err store_run(struct store *st, enum sql_stmt id, const struct sql_value *args, size_t n_args)
 {
-    return run_sized(st, id, 0, args, n_args);
+    return store_run_sized(st, id, 0, args, n_args);
 }
 
 enum mog_err store_run_text(struct store *st, const char *text)
@@ -455,7 +455,7 @@ enum mog_err store_run_bulk(struct store *st, const struct store_bulk *b, uint64
         for (size_t i = 0; i < slots; i++) /* the last row once more fills the rest: harmless in all these statements */
             memcpy(&args[b->n_head + i * b->width], &b->rows[(done + (i < n ? i : n - 1)) * b->width],
                    b->width * sizeof args[0]);
-        e = run_sized(st, b->id, k, args, b->n_head + slots * b->width);
+        e = store_run_sized(st, b->id, k, args, b->n_head + slots * b->width);
         if (e == MOG_OK) {
             sum += st->result.affected;
             if (b->each != NULL)

@@ -2,6 +2,7 @@
 /* Files that exist: finding, listing, changing and deleting them. */
 #include "store/store_file.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,10 +50,56 @@ enum mog_err store_file_find(struct store *st, uint32_t dmid, struct span key, u
     if (key.len > STORE_NAME_BYTES_MAX)
         return store_fail(st, MOG_ENOTFOUND, "no such file: the key is too long for one");
     if (flags & STORE_READ_SLAVE)
-        e = store_slave_run(st, id, args, 2);
+        e = store_slave_run(st, id, 0, args, 2);
     if (e != MOG_OK)
         e = store_run(st, id, args, 2);
     return e == MOG_OK ? found_rows(st, flags, out) : e;
+}
+
+/* Gather the rows of one key: those of a file need not stand together. */
+static void found_among(const struct sql_result *r, struct span key, unsigned flags, struct store_found *out)
+{
+    for (size_t i = 0; i < r->n_rows; i++) {
+        if (!span_eq(sql_span(r, i, 2), key))
+            continue;
+        if (out->file.fid == 0) {
+            store_file_cells(&out->file, r, i, 0);
+            if (flags & STORE_READ_CHECKSUM)
+                store_checksum_cells(&out->checksum, r, i, 7);
+        }
+        store_devids_add_cell(&out->devids, r, i, 6);
+    }
+}
+
+enum mog_err store_file_find_many(struct store *st, uint32_t dmid, const struct span *keys, size_t n, unsigned flags,
+                                  struct store_found *out, bool *is_sure)
+{
+    struct sql_value args[1 + STORE_FIND_MANY] = {sql_int(dmid)};
+    enum { SIZE = 1 }; /* of sql_size: STORE_FIND_MANY */
+    size_t n_args = 1;
+    enum sql_stmt id = flags & STORE_READ_CHECKSUM ? SQL_FILE_OF_KEYS_ALL : SQL_FILE_OF_KEYS_DEVIDS;
+    enum mog_err e = MOG_ENOTFOUND;
+    assert(n <= STORE_FIND_MANY && sql_size[SIZE] == STORE_FIND_MANY);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (struct store_found){0};
+        if (keys[i].len <= STORE_NAME_BYTES_MAX)
+            args[n_args++] = sql_name_of(keys[i]);
+    }
+    *is_sure = false;
+    if (n_args == 1)
+        return MOG_OK;
+    for (; n_args < 1 + STORE_FIND_MANY; n_args++)
+        args[n_args] = args[1];
+    if (flags & STORE_READ_SLAVE)
+        e = store_slave_run(st, id, SIZE, args, n_args);
+    if (e != MOG_OK)
+        e = store_run_sized(st, id, SIZE, args, n_args);
+    if (e != MOG_OK)
+        return e;
+    for (size_t i = 0; i < n; i++)
+        found_among(&st->result, keys[i], flags, &out[i]);
+    *is_sure = store_backend(st) != STORE_MYSQL || (st->conn != NULL && st->conn->names_are_bytes);
+    return MOG_OK;
 }
 
 enum mog_err store_file_get(struct store *st, uint64_t fid, unsigned flags, struct store_found *out)

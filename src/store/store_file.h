@@ -28,6 +28,15 @@ enum store_read_flags {
  */
 MOG_MUSTCHECK enum mog_err store_file_find(struct store *st, uint32_t dmid, struct span key, unsigned flags,
                                            struct store_found *out);
+/*
+ * The files of up to STORE_FIND_MANY keys of one domain, in one round trip: for requests that came together. With
+ * locations, whatever the flags. out[i] is overwritten; its file.fid is 0 when key i was not found by its very bytes.
+ * Unless `*is_sure` it may be there all the same (the column ignores case): ask store_file_find(). On error all of
+ * `out` is empty, and one key that the database does not take spoils all: ask for each.
+ */
+enum { STORE_FIND_MANY = 10 };
+MOG_MUSTCHECK enum mog_err store_file_find_many(struct store *st, uint32_t dmid, const struct span *keys, size_t n,
+                                                unsigned flags, struct store_found *out, bool *is_sure);
 MOG_MUSTCHECK enum mog_err store_file_get(struct store *st, uint64_t fid, unsigned flags, struct store_found *out);
 /*
  * Take the fid's lock (as store_lock_fid), then the same. MOG_ELOCKED. store_unlock() must follow whatever it returns.

@@ -204,6 +204,19 @@ static int compare_u32(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Few: kept in order as they come. */
+void store_devids_add_cell(struct store_devids *l, const struct sql_result *r, size_t row, size_t col)
+{
+    if (sql_is_null(r, row, col))
+        return;
+    l->rows = mem_realloc(l->rows, l->n + 1, sizeof l->rows[0]);
+    uint32_t devid = sql_u32(r, row, col);
+    size_t at = l->n++;
+    for (; at > 0 && l->rows[at - 1] > devid; at--)
+        l->rows[at] = l->rows[at - 1];
+    l->rows[at] = devid;
+}
+
 void store_devids_cells(struct store_devids *l, const struct sql_result *r, size_t col)
 {
     l->rows = mem_calloc(r->n_rows == 0 ? 1 : r->n_rows, sizeof l->rows[0]);

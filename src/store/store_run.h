@@ -95,6 +95,9 @@ static inline struct sql_value sql_blob(const void *data, size_t len)
  * a statement that is no part of a transaction is tried again. `...` are struct sql_value.
  */
 MOG_MUSTCHECK enum mog_err store_run(struct store *st, enum sql_stmt id, const struct sql_value *args, size_t n_args);
+/* The same for a statement with braces, in its form of sql_size[size] rows. */
+MOG_MUSTCHECK enum mog_err store_run_sized(struct store *st, enum sql_stmt id, size_t size,
+                                           const struct sql_value *args, size_t n_args);
 #define STORE_RUN(st, id, ...)                                                                                         \
     store_run(st, id, (const struct sql_value[]){__VA_ARGS__},                                                         \
               sizeof((const struct sql_value[]){__VA_ARGS__}) / sizeof(struct sql_value))
@@ -169,15 +172,16 @@ void store_word_cell(char *out, size_t size, const struct sql_result *r, size_t 
 void store_file_cells(struct store_file *f, const struct sql_result *r, size_t row, size_t col);         /* 6 columns */
 void store_tempfile_cells(struct store_tempfile *t, const struct sql_result *r, size_t row, size_t col); /* 6 columns */
 void store_checksum_cells(struct store_checksum *c, const struct sql_result *r, size_t row, size_t col); /* 2 */
-void store_fids_cells(struct store_fids *l, const struct sql_result *r);                 /* column 0 of all rows */
+void store_fids_cells(struct store_fids *l, const struct sql_result *r); /* column 0 of all rows */
+void store_devids_add_cell(struct store_devids *l, const struct sql_result *r, size_t row, size_t col);
 void store_devids_cells(struct store_devids *l, const struct sql_result *r, size_t col); /* ascending, NULLs left out */
 
 /* store_devfid.c: record a location; MOG_EDEAD when its device is dead by now. In a transaction. */
 MOG_MUSTCHECK enum mog_err store_devfid_add_alive(struct store *st, uint64_t fid, uint32_t devid);
 
-/* store_slave.c: run a read on a slave. MOG_ENOTFOUND: there is none (use the master). */
-MOG_MUSTCHECK enum mog_err store_slave_run(struct store *st, enum sql_stmt id, const struct sql_value *args,
-                                           size_t n_args);
+/* store_slave.c: run a read on a slave, as store_run_sized(). MOG_ENOTFOUND: there is none (use the master). */
+MOG_MUSTCHECK enum mog_err store_slave_run(struct store *st, enum sql_stmt id, size_t size,
+                                           const struct sql_value *args, size_t n_args);
 void store_slave_close_all(struct store *st);
 void store_slave_list_free(struct store_slave_list *l);
 

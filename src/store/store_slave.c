@@ -172,7 +172,8 @@ static bool connect_slave(struct store *st, size_t i)
     return false;
 }
 
-enum mog_err store_slave_run(struct store *st, enum sql_stmt id, const struct sql_value *args, size_t n_args)
+enum mog_err store_slave_run(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
+                             size_t n_args)
 {
     if (st->tx_depth > 0 || !refresh(st))
         return MOG_ENOTFOUND;
@@ -183,7 +184,7 @@ enum mog_err store_slave_run(struct store *st, enum sql_stmt id, const struct sq
         if (!connect_slave(st, i))
             continue;
         st->statements++;
-        enum mog_err e = st->driver->run(c->conn, id, 0, args, n_args, &st->result, &st->fail);
+        enum mog_err e = st->driver->run(c->conn, id, size, args, n_args, &st->result, &st->fail);
         if (e == MOG_OK) {
             st->slaves->is_exhausted = false;
             return MOG_OK;

@@ -49,6 +49,30 @@ class RoundTrips(ClusterTest):
                            ("list_fids", lambda _: self.client.request("list_fids"))):
             self.assertLessEqual(self.cost(call), 1, name)
 
+    def test_lookups_that_come_together(self):
+        """While the one worker sleeps ten lookups gather; they cost one statement for each kind of domain."""
+        for i in range(10):
+            self.client.upload("d", f"together{i}", b"x", "one")
+        clients = [self.cluster.client() for _ in range(10)]
+        for c in clients:
+            self.addCleanup(c.close)
+
+        def all_at_once(_):
+            self.client.send("sleep duration=1\r\n")
+            for i, c in enumerate(clients):
+                c.send(f"get_paths domain=d&key=together{i}&noverify=1\r\n")
+            with self.cluster.client() as other:
+                wait_until(lambda: len(other.admin("!queue")) == 10, what="ten requests wait")
+            self.assertTrue(self.client.answer().ok)
+            for c in clients:
+                self.assertEqual(c.answer().args["paths"], "1")
+        all_at_once(0)
+        own = self.statements()
+        own = self.statements() - own
+        before = self.statements()
+        all_at_once(1)
+        self.assertEqual(self.statements() - before - own, 1)
+
     def test_nothing_to_ask(self):
         for line in ("noop", "get_domains", "get_hosts", "get_devices", "get_paths domain=nope&key=x", "delete domain=d"):
             self.assertEqual(self.cost(lambda _, text=line: self.client.ask(text)), 0, line)

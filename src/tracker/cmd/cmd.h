@@ -9,6 +9,7 @@
 #include "common/metric.h"
 #include "common/rng.h"
 #include "store/store.h"
+#include "store/store_file.h"
 #include "tracker/cluster/cluster_box.h"
 #include "tracker/cluster/fid_notes.h"
 #include "tracker/node/fid_cache.h"
@@ -55,17 +56,21 @@ struct cmd_ctx {
     bool wants_alt;    /* zone=alt */
     const char *error; /* code; NULL: fine so far */
     struct buf error_text;
+    struct cmd_ahead *ahead; /* CMD_TOGETHER_MAX of them */
+    struct cmd_ahead *mine;  /* what was read ahead for this request; NULL: nothing */
 };
 
 typedef void cmd_fn(struct cmd_ctx *ctx);
 
 enum cmd_flags {
-    CMD_DOMAIN = 1,  /* `domain` must be given and known */
-    CMD_KEY = 2,     /* `key` must not be empty; checked after the domain */
-    CMD_REFRESH = 4, /* after an OK the next command sees the change: waits for a round of the monitor */
-    CMD_NUDGE = 8,   /* after an OK the monitor reads the settings again soon; nobody waits */
-    CMD_ADMIN = 32,  /* only for clients that may administer */
-    CMD_MEMORY = 16, /* needs no database: answered at once while that is away or hangs */
+    CMD_DOMAIN = 1,   /* `domain` must be given and known */
+    CMD_KEY = 2,      /* `key` must not be empty; checked after the domain */
+    CMD_REFRESH = 4,  /* after an OK the next command sees the change: waits for a round of the monitor */
+    CMD_NUDGE = 8,    /* after an OK the monitor reads the settings again soon; nobody waits */
+    CMD_ADMIN = 32,   /* only for clients that may administer */
+    CMD_MEMORY = 16,  /* needs no database: answered at once while that is away or hangs */
+    CMD_LOOKUP = 128, /* begins with reading the file of its key: several may be read together */
+    CMD_INSTANT = 64, /* costs nothing either: run by whoever reads the line */
 };
 
 struct cmd_row {
@@ -79,6 +84,9 @@ struct cmd_row {
 const struct cmd_row *cmd_table_find(struct span name);
 /* All rows; ends with a NULL name. */
 const struct cmd_row *cmd_table(void);
+
+/* Whether a line asks for a command with CMD_INSTANT. Any thread. */
+bool cmd_is_instant(struct span line);
 
 /* Append the numbers in Prometheus' format: of each command that was ever run. Any thread. */
 void cmd_metrics_write(const struct cmd_metrics *m, struct buf *out);
@@ -97,6 +105,18 @@ struct cmd_client {
  * Returns the row that ran; NULL for an unknown command.
  */
 const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, const struct cmd_client *client, struct buf *out);
+/*
+ * Lookups that came together share a round trip: cmd_read_ahead() reads what up to CMD_TOGETHER_MAX lines ask for, then
+ * each is run by cmd_run_ahead() (once, in any order). Lines for which cmd_is_lookup() is false do not belong there.
+ * False: the database did not take them together, and each must be run alone by cmd_run(). Query threads only.
+ */
+enum { CMD_TOGETHER_MAX = STORE_FIND_MANY };
+bool cmd_is_lookup(struct span line); /* any thread */
+/* Whether that saves anything now: not with a shared cache, which may answer without the database. */
+bool cmd_wants_ahead(const struct cmd_ctx *ctx);
+bool cmd_read_ahead(struct cmd_ctx *ctx, const struct span *lines, size_t n);
+const struct cmd_row *cmd_run_ahead(struct cmd_ctx *ctx, size_t i, const struct cmd_client *client, struct buf *out);
+
 /* Whether the last line was refused because its client may not administer. */
 bool cmd_was_refused(const struct cmd_ctx *ctx);
 
@@ -121,6 +141,9 @@ MOG_MUSTCHECK enum mog_err cmd_copies_find(struct cmd_ctx *ctx, struct span doma
                                            struct cmd_copies *out);
 
 /* ---- for handlers ---- */
+
+/* store_file_find() of the request's key, or what was read ahead for it. */
+MOG_MUSTCHECK enum mog_err cmd_find_file(struct cmd_ctx *ctx, unsigned flags, struct store_found *out);
 
 /* The text of a code; the code itself when there is none. */
 const char *cmd_error_text(const char *code);

@@ -31,8 +31,7 @@ static bool locate(struct cmd_ctx *ctx, struct located *l)
 {
     struct store_found found;
     memset(&found, 0, sizeof(found));
-    enum mog_err e =
-        store_file_find(ctx->st, ctx->domain->dmid, ctx->key, STORE_READ_SLAVE | STORE_READ_DEVIDS, &found);
+    enum mog_err e = cmd_find_file(ctx, STORE_READ_SLAVE | STORE_READ_DEVIDS, &found);
     if (e == MOG_ENOTFOUND) {
         cmd_err(ctx, "unknown_key");
     } else if (e != MOG_OK) {

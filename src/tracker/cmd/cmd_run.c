@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From a line to an answer: parsing, gates, the call, errors. */
-#include "tracker/cmd/cmd.h"
+#include "tracker/cmd/cmd_run.h"
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -41,6 +41,7 @@ void cmd_ctx_free(struct cmd_ctx *ctx)
     store_free(ctx->st);
     node_free(ctx->node);
     fid_cache_free(ctx->cache);
+    cmd_ahead_free(ctx->ahead);
     kv_fini(&ctx->args);
     kv_fini(&ctx->reply);
     buf_fini(&ctx->error_text);
@@ -254,7 +255,19 @@ static struct span take_word(struct span *line, char *word, size_t size)
     return span_make(word, kept);
 }
 
-static void reset(struct cmd_ctx *ctx)
+const struct cmd_row *cmd_take_command(struct span *line)
+{
+    char word[MAX_WORD];
+    return cmd_table_find(take_word(line, word, sizeof(word)));
+}
+
+bool cmd_is_instant(struct span line)
+{
+    const struct cmd_row *row = cmd_take_command(&line);
+    return row != NULL && (row->flags & CMD_INSTANT) != 0;
+}
+
+void cmd_reset(struct cmd_ctx *ctx)
 {
     kv_reset(&ctx->args);
     kv_reset(&ctx->reply);
@@ -278,7 +291,7 @@ static void count(struct cmd_ctx *ctx, const struct cmd_row *row, int64_t starte
 
 bool cmd_begin(struct cmd_ctx *ctx, uint32_t peer_ip)
 {
-    reset(ctx);
+    cmd_reset(ctx);
     ctx->peer_ip = peer_ip;
     ctx->wants_alt = false;
     ctx->cluster = cluster_box_borrow(ctx->shared->box);
@@ -301,16 +314,11 @@ bool cmd_was_refused(const struct cmd_ctx *ctx)
     return ctx->error != NULL && strcmp(ctx->error, not_allowed) == 0;
 }
 
-const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, const struct cmd_client *client, struct buf *out)
+void cmd_run_parsed(struct cmd_ctx *ctx, const struct cmd_row *row, int64_t started_us, const struct cmd_client *client,
+                    struct buf *out)
 {
-    char word[MAX_WORD];
-    int64_t started_us = clock_mono_us();
-    reset(ctx);
-    struct span name = take_word(&line, word, sizeof(word));
-    kv_parse(&ctx->args, line);
     ctx->peer_ip = client->ip;
     ctx->wants_alt = span_is(cmd_arg(ctx, "zone"), "alt");
-    const struct cmd_row *row = cmd_table_find(name);
     ctx->cluster = cluster_box_borrow(ctx->shared->box);
     if (row == NULL)
         cmd_err(ctx, "unknown_command");
@@ -323,7 +331,7 @@ const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, const struc
     if (!cmd_failed(ctx)) {
         fid_cache_configure(ctx->cache, ctx->cluster);
         /* A connection that broke is replaced here; what then fails fails with the database's reason. */
-        if (!(row->flags & CMD_MEMORY))
+        if (!(row->flags & CMD_MEMORY) && (ctx->mine == NULL || !ctx->mine->is_known))
             (void)!store_validate(ctx->st);
         row->run(ctx);
     }
@@ -335,5 +343,14 @@ const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, const struc
     cluster_box_release(ctx->shared->box, ctx->cluster);
     ctx->cluster = NULL;
     count(ctx, row, started_us);
+}
+
+const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, const struct cmd_client *client, struct buf *out)
+{
+    int64_t started_us = clock_mono_us();
+    cmd_reset(ctx);
+    const struct cmd_row *row = cmd_take_command(&line);
+    kv_parse(&ctx->args, line);
+    cmd_run_parsed(ctx, row, started_us, client, out);
     return row;
 }

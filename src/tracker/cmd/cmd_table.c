@@ -5,13 +5,13 @@
 #include <string.h>
 
 static const struct cmd_row rows[] = {
-    {"noop", cmd_noop, CMD_MEMORY, ""},
+    {"noop", cmd_noop, CMD_MEMORY | CMD_INSTANT, ""},
     {"test", cmd_test, CMD_ADMIN | CMD_MEMORY, "crash?"},
     {"sleep", cmd_sleep, CMD_ADMIN | CMD_MEMORY, "duration?"},
-    {"get_paths", cmd_get_paths, CMD_DOMAIN | CMD_KEY, "domain key noverify? pathcount? zone?"},
+    {"get_paths", cmd_get_paths, CMD_DOMAIN | CMD_KEY | CMD_LOOKUP, "domain key noverify? pathcount? zone?"},
     {"create_open", cmd_create_open, CMD_DOMAIN, "domain key? class? fid? multi_dest? size? debug_profile? zone?"},
     {"create_close", cmd_create_close, CMD_DOMAIN, "domain fid devid path key? size? checksum? checksumverify? zone?"},
-    {"file_info", cmd_file_info, CMD_DOMAIN | CMD_KEY, "domain key devices?"},
+    {"file_info", cmd_file_info, CMD_DOMAIN | CMD_KEY | CMD_LOOKUP, "domain key devices?"},
     {"file_debug", cmd_file_debug, 0, "fid | domain key"},
     {"delete", cmd_delete, CMD_DOMAIN | CMD_KEY, "domain key"},
     {"rename", cmd_rename, CMD_DOMAIN, "domain from_key to_key"},

@@ -13,7 +13,8 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { WRITE_TIMEOUT_S = 120, READ_CHUNK = 64 * 1024 };
+/* A chunk is also the most that one client can have answered at one go. */
+enum { WRITE_TIMEOUT_S = 120, READ_CHUNK = 16 * 1024 };
 
 static void conn_serve(struct conn *c);
 
@@ -41,21 +42,33 @@ void conn_unwatch(struct conn *c)
     c->watching = false;
 }
 
-/* The events that the state wants, in one place. */
+static void want_readable(struct conn *c, bool is_wanted)
+{
+    if (is_wanted != c->is_armed)
+        (void)(is_wanted ? event_add(c->readable, NULL) : event_del(c->readable));
+    c->is_armed = is_wanted;
+}
+
+/*
+ * The events that the state wants, in one place. A client that is served is not unwatched at once: most send nothing
+ * until they have their answer, and each change costs a system call. Those that do are unwatched by on_readable().
+ */
 static void set_interest(struct conn *c)
 {
-    if (c->state == CONN_READING && !c->eof)
-        (void)event_add(c->readable, NULL);
-    else
-        (void)event_del(c->readable);
+    if (c->eof)
+        want_readable(c, false);
+    else if (c->state == CONN_READING)
+        want_readable(c, true);
     if (evbuffer_get_length(c->out) != 0) {
         struct timeval timeout = {.tv_sec = WRITE_TIMEOUT_S};
         /* Only what went out counts as progress: log lines pushed to a watcher that does not read are none. */
         if (c->moved || !event_pending(c->writable, EV_WRITE, NULL))
             (void)event_add(c->writable, &timeout);
         c->moved = false;
-    } else {
+        c->is_write_armed = true;
+    } else if (c->is_write_armed) {
         (void)event_del(c->writable);
+        c->is_write_armed = false;
     }
 }
 
@@ -76,6 +89,26 @@ static bool flush(struct conn *c)
     if (c->state == CONN_WRITING && evbuffer_get_length(c->out) == 0)
         c->state = CONN_READING;
     return true;
+}
+
+/* Send what the socket takes at once, and keep the rest. False: the client is gone (and `c` freed). */
+static bool send_or_keep(struct conn *c, const char *data, size_t len)
+{
+    ssize_t n = 0;
+    c->state = CONN_WRITING;
+    if (evbuffer_get_length(c->out) == 0)
+        n = send(c->fd, data, len, MSG_NOSIGNAL);
+    if (n == (ssize_t)len) {
+        c->moved = true;
+        c->state = CONN_READING;
+        return true;
+    }
+    if (n > 0)
+        c->moved = true;
+    else
+        n = 0; /* whatever is wrong, flush() meets it again */
+    (void)evbuffer_add(c->out, data + n, len - (size_t)n);
+    return flush(c);
 }
 
 /* Take the next whole line; CR before LF is cut off. The caller frees. */
@@ -120,17 +153,21 @@ static bool dispatch(struct conn *c, char *line, size_t len)
             buf_str(&out, "ERROR: not allowed from this address\r\n.\r\n");
         }
         free(line);
-        if (stays) {
-            (void)evbuffer_add(c->out, out.data, out.len);
-            c->state = CONN_WRITING;
-            stays = flush(c);
-        } else {
+        if (stays)
+            stays = send_or_keep(c, out.data, out.len);
+        else
             conn_free(c);
-        }
         buf_fini(&out);
         return stays;
     }
     c->active_mono_ms = clock_mono_ms();
+    if (query_is_instant(c->server, line, len)) {
+        struct buf out = BUF_ZERO;
+        query_run_now(c, line, len, &out);
+        bool stays = send_or_keep(c, out.data, out.len);
+        buf_fini(&out);
+        return stays;
+    }
     c->state = CONN_RUNNING;
     query_submit(c, line, len);
     return true;
@@ -175,19 +212,40 @@ static void conn_serve(struct conn *c)
     set_interest(c);
 }
 
+/* Whether what has just come is one whole line and nothing else, as it nearly always is; cuts its end off. */
+static bool is_one_line(const struct conn *c, const char *data, size_t *len)
+{
+    if (data[*len - 1] != '\n' || evbuffer_get_length(c->in) != 0 || memchr(data, '\n', *len - 1) != NULL)
+        return false;
+    --*len;
+    if (*len != 0 && data[*len - 1] == '\r')
+        --*len;
+    return true;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct conn *c = arg;
+    char data[READ_CHUNK];
     (void)what;
-    int n = evbuffer_read(c->in, fd, READ_CHUNK);
+    if (c->state != CONN_READING) {
+        want_readable(c, false);
+        return;
+    }
+    ssize_t n = recv(fd, data, sizeof(data), 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n < 0) {
         conn_free(c);
         return;
     }
+    size_t len = (size_t)n;
     if (n == 0)
         c->eof = true;
+    else if (!is_one_line(c, data, &len))
+        (void)evbuffer_add(c->in, data, len);
+    else if (!dispatch(c, mem_strndup(data, len), len))
+        return;
     conn_serve(c);
 }
 
@@ -207,10 +265,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 void conn_answer(struct conn *c, const char *data, size_t len)
 {
-    (void)evbuffer_add(c->out, data, len);
     c->active_mono_ms = clock_mono_ms();
-    c->state = CONN_WRITING;
-    if (flush(c))
+    if (send_or_keep(c, data, len))
         conn_serve(c);
 }
 

@@ -32,16 +32,71 @@ static void worker_free(void *worker)
     cmd_ctx_free(worker);
 }
 
+/* A query thread takes a request. */
+static void begin(struct request *r, int64_t now_us)
+{
+    metric_observe(&r->server->waits, now_us - r->sent_us);
+    atomic_store(&r->started, true);
+}
+
+static void finish(struct cmd_ctx *ctx, struct request *r, int64_t started_us)
+{
+    r->is_refused = cmd_was_refused(ctx);
+    r->run_us = clock_mono_us() - started_us;
+    server_post_done(r);
+}
+
+static void work_alone(struct cmd_ctx *ctx, struct request *r)
+{
+    int64_t started_us = clock_mono_us();
+    begin(r, started_us);
+    r->row = cmd_run(ctx, span_make(r->line, r->len), &r->client, &r->reply);
+    finish(ctx, r, started_us);
+}
+
+static bool is_lookup(void *arg, void *item)
+{
+    (void)arg;
+    return ((struct request *)item)->is_lookup;
+}
+
+/* Read what all of them ask for in one round trip. False: they must be run alone. */
+static bool work_together(struct cmd_ctx *ctx, struct request *const *all, size_t n)
+{
+    struct span lines[CMD_TOGETHER_MAX];
+    int64_t started_us = clock_mono_us();
+    for (size_t i = 0; i < n; i++)
+        lines[i] = span_make(all[i]->line, all[i]->len);
+    if (!cmd_read_ahead(ctx, lines, n))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        begin(all[i], started_us);
+        all[i]->row = cmd_run_ahead(ctx, i, &all[i]->client, &all[i]->reply);
+        finish(ctx, all[i], started_us);
+    }
+    return true;
+}
+
 static void work(void *worker, void *item)
 {
-    struct request *r = item;
-    int64_t start = clock_mono_us();
-    metric_observe(&r->server->waits, start - r->sent_us);
-    atomic_store(&r->started, true);
-    r->row = cmd_run(worker, span_make(r->line, r->len), &r->client, &r->reply);
-    r->is_refused = cmd_was_refused(worker);
-    r->run_us = clock_mono_us() - start;
-    server_post_done(r);
+    struct cmd_ctx *ctx = worker;
+    struct request *all[CMD_TOGETHER_MAX] = {item};
+    struct pool *pool = all[0]->server->queries;
+    void *more[CMD_TOGETHER_MAX - 1];
+    size_t n = 1;
+    if (all[0]->is_lookup && cmd_wants_ahead(ctx))
+        n += pool_take(pool, is_lookup, NULL, more, CMD_TOGETHER_MAX - 1);
+    for (size_t i = 1; i < n; i++)
+        all[i] = more[i - 1];
+    if (n > 1 && work_together(ctx, all, n))
+        return;
+    /* The others go back, so that they do not wait for each other. */
+    for (size_t i = 1; i < n; i++) {
+        all[i]->is_lookup = false;
+        if (!pool_submit(pool, all[i]))
+            work_alone(ctx, all[i]);
+    }
+    work_alone(ctx, all[0]);
 }
 
 /* Canceled in the loop, or left over at the end: the loop thread frees it either way. */
@@ -78,41 +133,6 @@ size_t query_running(const struct server *s)
     DL_FOREACH(s->requests, r)
     n += atomic_load(&r->started);
     return n;
-}
-
-void query_submit(struct conn *c, char *line, size_t len)
-{
-    struct server *s = c->server;
-    struct request *r = mem_calloc(1, sizeof(*r));
-    r->server = s;
-    r->conn = c;
-    memcpy(r->peer, c->peer, sizeof(r->peer));
-    r->client = (struct cmd_client){.ip = c->peer_ip, .is_admin = c->is_admin};
-    r->line = line;
-    r->len = len;
-    r->sent_us = clock_mono_us();
-    DL_APPEND(s->requests, r);
-    c->request = r;
-    metric_add(&s->n_queries, 1);
-    if (pool_waiting(s->queries) + pool_busy(s->queries) >= pool_running(s->queries))
-        metric_add(&s->n_out_of_workers, 1);
-    if (!pool_submit(s->queries, r)) {
-        /* Only when the pool stops: the connection ends with the tracker. */
-        c->request = NULL;
-        request_free(r);
-    }
-}
-
-static bool is_request(void *arg, void *item)
-{
-    return arg == item;
-}
-
-void query_cancel(struct request *r)
-{
-    r->conn = NULL;
-    /* Waiting: it goes now. In work: it runs to its end, and nobody gets the answer. */
-    (void)pool_cancel(r->server->queries, is_request, r);
 }
 
 char *query_shown(const char *line, size_t len)
@@ -186,6 +206,76 @@ static void count_cost(struct server *s, const struct request *r)
     cost->max_us = us > cost->max_us ? us : cost->max_us;
 }
 
+/* What is told of a request afterwards. */
+static void account(const struct request *r)
+{
+    remember(r->server, r);
+    remember_slow(r->server, r);
+    count_cost(r->server, r);
+    if (r->is_refused)
+        access_refused(r->server, r->peer,
+                       "a command for administrators, and not in a network of theirs (admin_allow)");
+}
+
+static struct request *request_new(struct conn *c, char *line, size_t len)
+{
+    struct server *s = c->server;
+    struct request *r = mem_calloc(1, sizeof(*r));
+    r->server = s;
+    r->conn = c;
+    memcpy(r->peer, c->peer, sizeof(r->peer));
+    r->client = (struct cmd_client){.ip = c->peer_ip, .is_admin = c->is_admin};
+    r->line = line;
+    r->len = len;
+    r->sent_us = clock_mono_us();
+    r->is_lookup = cmd_is_lookup(span_make(line, len));
+    DL_APPEND(s->requests, r);
+    metric_add(&s->n_queries, 1);
+    return r;
+}
+
+void query_submit(struct conn *c, char *line, size_t len)
+{
+    struct server *s = c->server;
+    struct request *r = request_new(c, line, len);
+    c->request = r;
+    if (pool_is_full(s->queries))
+        metric_add(&s->n_out_of_workers, 1);
+    if (!pool_submit(s->queries, r)) {
+        /* Only when the pool stops: the connection ends with the tracker. */
+        c->request = NULL;
+        request_free(r);
+    }
+}
+
+bool query_is_instant(const struct server *s, const char *line, size_t len)
+{
+    /* Without query threads nothing is answered: before the first snapshot, or because the operator wants none. */
+    return s->queries_wanted != 0 && cmd_is_instant(span_make(line, len));
+}
+
+void query_run_now(struct conn *c, char *line, size_t len, struct buf *out)
+{
+    struct request *r = request_new(c, line, len);
+    metric_observe(&r->server->waits, 0);
+    r->row = cmd_run(r->server->instant, span_make(line, len), &r->client, out);
+    r->run_us = clock_mono_us() - r->sent_us;
+    account(r);
+    request_free(r);
+}
+
+static bool is_request(void *arg, void *item)
+{
+    return arg == item;
+}
+
+void query_cancel(struct request *r)
+{
+    r->conn = NULL;
+    /* Waiting: it goes now. In work: it runs to its end, and nobody gets the answer. */
+    (void)pool_cancel(r->server->queries, is_request, r);
+}
+
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -219,12 +309,7 @@ void query_costs(const struct server *s, struct buf *out)
 void query_finished(struct request *r)
 {
     struct conn *c = r->conn;
-    remember(r->server, r);
-    remember_slow(r->server, r);
-    count_cost(r->server, r);
-    if (r->is_refused)
-        access_refused(r->server, r->peer,
-                       "a command for administrators, and not in a network of theirs (admin_allow)");
+    account(r);
     if (c != NULL) {
         c->request = NULL;
         conn_answer(c, r->reply.data, r->reply.len);

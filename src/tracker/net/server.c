@@ -265,6 +265,7 @@ struct server *server_new(struct event_base *base, const struct cmd_shared *shar
         n_commands++;
     s->costs = mem_calloc(n_commands, sizeof(*s->costs));
     s->queries = query_pool_new(s);
+    s->instant = cmd_ctx_new(shared);
     access_measure(s);
     log_set_hook(on_log, s);
     return s;
@@ -376,6 +377,7 @@ void server_free(struct server *s)
     for (size_t i = 0; i < s->n_slow; i++)
         free(s->slow[i].line);
     free(s->costs);
+    cmd_ctx_free(s->instant);
     server_access_fini(&s->access);
     pthread_mutex_destroy(&s->lock);
     free(s);

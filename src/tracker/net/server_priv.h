@@ -28,6 +28,7 @@ struct request {
     size_t len;
     int64_t sent_us, run_us;   /* handed to the pool; time in the query thread */
     _Atomic bool started;      /* set by the query thread */
+    bool is_lookup;            /* may be read together with others; under the pool's lock once it is submitted */
     bool is_refused;           /* set by the query thread: its client may not do that */
     const struct cmd_row *row; /* the command that ran; NULL: unknown. Set by the query thread */
     struct buf reply;          /* written by the query thread, read by the loop after */
@@ -57,6 +58,8 @@ struct conn {
     int64_t active_mono_ms; /* its last request came or was answered */
     bool eof;               /* the client has shut its side down */
     bool watching;          /* !watch */
+    bool is_armed;          /* `readable` is added */
+    bool is_write_armed;    /* `writable` is */
     bool moved;             /* bytes went out since the write time-out was set */
 };
 
@@ -96,6 +99,7 @@ struct server {
     size_t n_slow;
     struct command_cost *costs; /* by the rows of the table of commands */
     int64_t accept_paused_ms;   /* when accepting may go on; 0: it goes on */
+    struct cmd_ctx *instant;    /* for the loop's own commands */
     struct server_access access;
     size_t max_conns, held;    /* connections that there may be; bytes that all clients make us keep */
     int64_t refused_logged_ms; /* the last log line about a refusal */
@@ -147,6 +151,10 @@ bool access_is_too_much(const struct server *s, const struct conn *c);
 /* A line as it may be shown to people: values of settings are left out, since passwords are among them. */
 char *query_shown(const char *line, size_t len);
 void query_submit(struct conn *c, char *line /* takes */, size_t len);
+/* Whether a line needs neither the database nor a thread: it is answered by the loop itself. */
+bool query_is_instant(const struct server *s, const char *line, size_t len);
+/* Run such a line (takes it) and append its answer. */
+void query_run_now(struct conn *c, char *line, size_t len, struct buf *out);
 void query_cancel(struct request *r); /* its client is gone */
 /* The rows "query_<command>_count" and the like, sorted by name. */
 void query_costs(const struct server *s, struct buf *out);

@@ -143,6 +143,12 @@ static bool is_odd(void *arg, void *one)
     return (uintptr_t)one % 2 == 1;
 }
 
+static bool match_last(void *arg, void *value)
+{
+    (void)arg;
+    return value == item(9);
+}
+
 START_TEST(cancelling)
 {
     struct state s = {0};
@@ -155,6 +161,60 @@ START_TEST(cancelling)
     pool_resize(p, 1);
     WAIT_FOR(s.done == 5);
     pool_stop(p);
+}
+END_TEST
+
+static bool is_small(void *arg, void *value)
+{
+    (void)arg;
+    return (uintptr_t)value <= 6;
+}
+
+START_TEST(taking_more)
+{
+    struct state s = {0};
+    struct pool *p = make(&s, 0);
+    void *out[10];
+    for (size_t i = 0; i < 10; i++)
+        ck_assert(pool_submit(p, item(i)));
+    ck_assert_uint_eq(pool_take(p, is_small, NULL, out, 4), 4);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_ptr_eq(out[i], item(i));
+    ck_assert_uint_eq(pool_take(p, is_small, NULL, out, 10), 2);
+    ck_assert_ptr_eq(out[1], item(5));
+    ck_assert_uint_eq(pool_take(p, is_small, NULL, out, 10), 0);
+    ck_assert_uint_eq(pool_take(p, match_last, NULL, out, 10), 1);
+    ck_assert_ptr_eq(out[0], item(9));
+    ck_assert(pool_submit(p, item(10))); /* the end of the list is where it should be */
+    ck_assert_uint_eq(pool_waiting(p), 4);
+    ck_assert_int_eq(s.dropped, 0);
+    pool_resize(p, 1);
+    WAIT_FOR(s.done == 4);
+    pool_stop(p);
+}
+END_TEST
+
+/* Every long item gets a thread, although one wake-up is on its way at a time; and threads come and go meanwhile. */
+START_TEST(long_items_run_side_by_side)
+{
+    struct state s = {.hold = true};
+    struct pool *p = make(&s, 0);
+    pool_resize(p, 8);
+    for (int round = 0; round < 20; round++) {
+        s.hold = true;
+        s.done = 0;
+        for (size_t i = 0; i < 8; i++)
+            ck_assert(pool_submit(p, item(i)));
+        WAIT_FOR(s.running == 8);
+        ck_assert(pool_is_full(p));
+        pool_resize(p, 4);
+        s.hold = false;
+        WAIT_FOR(s.done == 8);
+        pool_resize(p, 8);
+    }
+    ck_assert(!pool_is_full(p));
+    pool_stop(p);
+    ck_assert_int_eq(s.made, s.freed);
 }
 END_TEST
 
@@ -202,5 +262,5 @@ START_TEST(late_threads_are_named_once)
 }
 END_TEST
 
-UNIT_MAIN("pool", everything_runs_once, a_limit, sizes, stopping_drops_what_waits, cancelling, recycling,
-          late_threads_are_named_once)
+UNIT_MAIN("pool", everything_runs_once, a_limit, sizes, stopping_drops_what_waits, cancelling, taking_more,
+          long_items_run_side_by_side, recycling, late_threads_are_named_once)

@@ -572,6 +572,41 @@ START_TEST(debug_shows_everything)
 }
 END_TEST
 
+START_TEST(several_keys_at_once)
+{
+    struct store *st = fx.st;
+    uint64_t first = fixture_file(st, 1, "a", 9), second = fixture_file(st, 1, "b", 3);
+    uint64_t other = fixture_file(st, 2, "c", 3);
+    (void)other;
+    OK(st, store_devfid_add(st, first, 4, true, NULL));
+    char long_key[STORE_NAME_BYTES_MAX + 1];
+    memset(long_key, 'k', sizeof long_key);
+    const struct span keys[] = {
+        span_of("b"), span_of("none"), span_of("a"), span_of("a"), span_make(long_key, sizeof long_key),
+        span_of("c"), span_of("")};
+    enum { N = sizeof keys / sizeof keys[0] };
+    struct store_found found[N];
+    bool is_sure;
+    uint64_t before = store_statements(st);
+    OK(st, store_file_find_many(st, 1, keys, N, STORE_READ_CHECKSUM, found, &is_sure));
+    ck_assert_uint_eq(store_statements(st) - before, 1);
+    ck_assert(is_sure);
+    const uint64_t want[N] = {second, 0, first, first, 0, 0, 0};
+    for (size_t i = 0; i < N; i++)
+        ck_assert_uint_eq(found[i].file.fid, want[i]);
+    ck_assert_uint_eq(found[0].devids.n, 1);
+    ck_assert_uint_eq(found[3].devids.n, 2);
+    ck_assert_uint_eq(found[3].devids.rows[0], 4);
+    ck_assert_uint_eq(found[3].devids.rows[1], 9);
+    ck_assert_uint_eq(found[2].file.length, 10);
+    ck_assert_uint_eq(found[2].checksum.hashtype, 0);
+    for (size_t i = 0; i < N; i++)
+        store_found_free(&found[i]);
+    OK(st, store_file_find_many(st, 1, &keys[4], 1, 0, found, &is_sure)); /* nothing to ask */
+    ck_assert_uint_eq(found[0].file.fid, 0);
+}
+END_TEST
+
 /* What the header says that it costs. */
 START_TEST(round_trips)
 {
@@ -619,5 +654,5 @@ int main(void)
         "store_file", upload_becomes_file, overwrite_queues_the_old_file, close_of_a_fid_that_is_a_file,
         nothing_is_put_on_a_dead_device, discard_leaves_it_to_the_delete_worker, explicit_fids, counter_that_went_back,
         fixture_env("MOG_TEST_TEXT_NAMES") != NULL ? names_are_text : names_are_bytes, listing_pages, changing_files,
-        locations, device_walks, sweep_of_old_uploads, debug_shows_everything, round_trips);
+        locations, device_walks, sweep_of_old_uploads, debug_shows_everything, round_trips, several_keys_at_once);
 }

@@ -22,11 +22,11 @@ class Queue(ClusterTest):
         self.addCleanup(patient.close)
         busy.send("sleep duration=8\r\n")
         wait_until(lambda: self.client.stats()["processing_queries"] == "1")
-        lost.send("noop lost=1\r\n")
-        patient.send("noop patient=1\r\n")
+        lost.send("get_hosts lost=1\r\n")
+        patient.send("get_hosts patient=1\r\n")
         wait_until(lambda: len(self.client.admin("!queue")) == 2, what="two requests wait")
         self.reset(lost)
-        wait_until(lambda: [line.split(" ", 1)[1] for line in self.client.admin("!queue")] == ["noop patient=1"], 6,
+        wait_until(lambda: [line.split(" ", 1)[1] for line in self.client.admin("!queue")] == ["get_hosts patient=1"], 6,
                    "the lost client's request is dropped")
         self.assertEqual(self.client.stats()["pending_queries"], "1")
         self.assertTrue(busy.answer().ok)
@@ -38,7 +38,7 @@ class Queue(ClusterTest):
             busy.send("sleep duration=1\r\n")
             wait_until(lambda: self.client.stats()["processing_queries"] == "1")
             with self.cluster.client() as gone:
-                gone.send("noop orderly=1\r\n")
+                gone.send("get_hosts orderly=1\r\n")
             self.assertTrue(busy.answer().ok)
         wait_until(lambda: [line for line in self.client.admin("!recent") if "orderly=1" in line])
 

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""Lookups that wait at the same time are read from the database together: each has the answer that it has alone."""
+import unittest
+
+from cluster import ClusterTest, wait_until
+
+
+class Together(ClusterTest):
+    options = {"query_jobs": 1}
+    nodes = 1
+    files = {"one": ["a", "b", "c", "Case", b"odd \x00\xff\n key", "%_'\\"], "two": ["a", "only two"]}
+
+    def setUp(self):
+        super().setUp()
+        for domain, keys in self.files.items():
+            if not self.client.call("create_domain", domain=domain).ok:
+                continue
+            for key in keys:
+                self.client.upload(domain, key, b"some bytes")
+
+    def both_ways(self, lines):
+        """The answers alone, and those after waiting together behind one that sleeps."""
+        alone = [self.client.ask(line).raw for line in lines]
+        clients = [self.cluster.client() for _ in lines]
+        for c in clients:
+            self.addCleanup(c.close)
+        self.client.send("sleep duration=1\r\n")
+        for c, line in zip(clients, lines):
+            c.send(line + b"\r\n")
+        with self.cluster.client() as other:
+            wait_until(lambda: len(other.admin("!queue")) == len(lines), what="all wait")
+        self.assertTrue(self.client.answer().ok)
+        return alone, [c.answer().raw for c in clients]
+
+    def same(self, lines):
+        alone, together = self.both_ways(lines)
+        for line, a, b in zip(lines, alone, together):
+            self.assertEqual(a, b, line)
+        return together
+
+    def test_files_of_two_domains_and_no_files(self):
+        answers = self.same([
+            b"get_paths domain=one&key=a&noverify=1", b"file_info domain=one&key=b&devices=1",
+            b"get_paths domain=two&key=a&noverify=1", b"get_paths domain=one&key=absent&noverify=1",
+            b"get_paths domain=one&key=a&noverify=1&callid=7", b"file_info domain=two&key=only+two",
+            b"get_paths domain=none&key=a&noverify=1", b"file_info domain=one", b"file_info",
+            b"get_paths domain=one&noverify=1&key="])
+        self.assertEqual(sum(a.startswith(b"OK ") for a in answers), 5)
+
+    def test_odd_keys_harm_nobody(self):
+        answers = self.same([
+            b"get_paths domain=one&key=odd+%00%FF%0A+key&noverify=1", b"file_info domain=one&key=%25_%27%5C",
+            b"get_paths domain=one&key=" + b"k" * 5000 + b"&noverify=1", b"file_info domain=one&key=%F0%9F%92%A9",
+            b"file_info domain=one&key=%ED%A0%80", b"file_info domain=one&key=a%00", b"get_paths domain=one&key=c&noverify=1",
+            b"file_info domain=one&key=case", b"file_info domain=one&key=Case", b"file_info domain=one&key=c+"])
+        self.assertTrue(answers[0].startswith(b"OK ") and answers[6].startswith(b"OK "))
+
+    def test_more_than_go_together(self):
+        answers = self.same([b"file_info domain=one&key=%s&n=%d" % (b"abc"[i % 3:i % 3 + 1], i) for i in range(35)])
+        self.assertTrue(all(a.startswith(b"OK ") for a in answers))
+
+    def test_a_client_that_goes_meanwhile(self):
+        with self.cluster.client() as gone, self.cluster.client() as stays:
+            self.client.send("sleep duration=1\r\n")
+            gone.send("file_info domain=one&key=a\r\n")
+            stays.send("file_info domain=one&key=b\r\n")
+            with self.cluster.client() as other:
+                wait_until(lambda: len(other.admin("!queue")) == 2, what="both wait")
+            gone.close()
+            self.assertTrue(self.client.answer().ok)
+            self.assertEqual(stays.answer().args["key"], "b")
+
+
+class TogetherOnMariadb(Together):
+    database = "mariadb"
+
+
+if __name__ == "__main__":
+    unittest.main()
