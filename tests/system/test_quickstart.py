@@ -19,10 +19,11 @@ class Quickstart(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         base = new_address().rsplit(".", 1)[0]
         self.hosts = [f"{base}.{i}" for i in (1, 2, 3)]
-        self.port = free_port(self.hosts[0])
+        self.port, self.page_port = free_port(self.hosts[0]), free_port(self.hosts[0])
         self.http_port, self.side_port = free_port(*self.hosts), free_port(*self.hosts)
         self.env = {**os.environ, "MOG_QUICKSTART_DIR": os.path.join(self.folder, "quickstart"),
                     "MOG_QUICKSTART_HOSTS": " ".join(self.hosts), "MOG_QUICKSTART_PORT": str(self.port),
+                    "MOG_QUICKSTART_PAGE_PORT": str(self.page_port),
                     "MOG_QUICKSTART_HTTP_PORT": str(self.http_port), "MOG_QUICKSTART_SIDE_PORT": str(self.side_port),
                     "MOG_QUICKSTART_BIN": os.path.abspath(BIN)}
         self.addCleanup(self.quickstart, "stop")
@@ -45,6 +46,9 @@ class Quickstart(unittest.TestCase):
         status = self.quickstart("status")
         self.assertEqual(status.count(" runs, process "), 4, status)
         self.assertIn("/", status.split("Keys in the domain", 1)[1])
+        page = re.search(r"The page about the cluster: (\S+)", status)[1]
+        self.assertEqual(page, f"http://{self.hosts[0]}:{self.page_port}/")
+        self.assertIn(b"<title>MogileFS</title>", http("GET", page)[2])
         again = self.quickstart("start")
         self.assertEqual(again.count("runs already"), 4, again)
         self.assertEqual(self.quickstart("stop").count("has ended"), 4)

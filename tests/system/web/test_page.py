@@ -1,51 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The page about the cluster in a browser: what it shows as things happen, many devices, and hostile names."""
-import time
+"""The page about the cluster in a browser: what it shows as things happen, to all readers, and of hostile keys."""
 import unittest
 
-from browser import Browser, needs_chromium
 from cluster import wait_until
-from web_case import WebTest
+from page_case import PageTest
 
 HOSTILE = "<img src=x onerror=window.ran=1><script>window.ran=1</script>\"'&\u202e"
 
 
-@needs_chromium
-class PageTest(WebTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        try:
-            cls.browser = Browser()
-        except BaseException:
-            cls.cluster.stop()
-            raise
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.browser.close()
-        super().tearDownClass()
-
-    def open(self, wait=True):
-        self.browser.messages()
-        self.browser.open(f"http://{self.address}:{self.port}/")
-        if wait:
-            self.until("!document.getElementById('main').hidden", "the page is filled")
-
-    def until(self, expression, what):
-        return wait_until(lambda: self.browser.run(f"return {expression}"), what=what, pause=0.2)
-
-    def device(self, devid, part):
-        """An expression for the text of a part of a device."""
-        return (f"[...document.querySelectorAll('.device')].filter(e => e.querySelector('.name').textContent === "
-                f"'dev{devid}').map(e => e.querySelector('{part}').textContent)[0]")
-
-    def complaints(self):
-        """Nothing is amiss by the browser's own account, but for requests that found nobody."""
-        return [m for m in self.browser.messages() if "ERR_CONNECTION_REFUSED" not in m and "503" not in m]
-
-
-@needs_chromium
 class Page(PageTest):
     nodes = 2
 
@@ -151,79 +113,6 @@ class Page(PageTest):
         self.browser.screen(390, 844)
         self.open()
         self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), 390)
-
-
-@needs_chromium
-class Queue(PageTest):
-    options = {"job_master": 0}
-
-    def test_a_queue_grows_and_shrinks(self):
-        """Nobody works here."""
-        self.open()
-        length = "Number(document.querySelector('#queue-delete .big span').textContent)"
-        self.until(f"{length} === 0 && document.querySelector('#queue-delete .curve').getAttribute('d') !== ''",
-                   "the queue is empty, and has a curve")
-        execute, later = self.cluster.database.execute, int(time.time()) + 5000
-        execute("INSERT INTO file_to_delete2 (fid, nexttry) VALUES " + ",".join(f"({i + 1}, {later})" for i in range(40)))
-        self.until(f"{length} === 40", "forty are seen")
-        self.assertIn("peak 40", self.browser.text("#queue-delete"))
-        execute("DELETE FROM file_to_delete2 WHERE fid > 3")
-        self.until(f"{length} === 3", "three are left")
-        label = self.browser.run("return document.querySelector('#queue-delete svg').getAttribute('aria-label')")
-        self.assertIn("at most 40, now 3", label)
-        self.assertEqual(self.complaints(), [])
-
-
-@needs_chromium
-class Many(PageTest):
-    hosts, each = 25, 20
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        execute = cls.cluster.database.execute
-        execute("INSERT INTO host (hostid, status, http_port, hostname, hostip) VALUES " + ",".join(
-            f"({i}, 'down', 7500, '{'<b>host' if i == 1 else 'host'}{i}', '127.9.9.{i}')" for i in range(1, cls.hosts + 1)))
-        execute("INSERT INTO device (devid, hostid, status, weight, mb_total, mb_used, mb_asof) VALUES " + ",".join(
-            f"({i}, {(i - 1) // cls.each + 1}, 'alive', 100, 4000000, {i * 7000}, 1)"
-            for i in range(1, cls.hosts * cls.each + 1)))
-        with cls.cluster.client() as client:
-            client.request("clear_cache")
-
-    def test_five_hundred_devices(self):
-        started = time.monotonic()
-        self.open()
-        self.until(f"document.querySelectorAll('.device').length === {self.hosts * self.each}", "all are shown")
-        self.assertLess(time.monotonic() - started, 30)
-        # A round that changes every device, as often as it takes to tell the page from the rest of the machine.
-        took = self.browser.run("""
-            return (async () => {
-                const doc = await (await fetch('api/status')).json(), took = [];
-                for (let i = 0; i < 9; i++) {
-                    for (const d of doc.devices) d.mb_used = (d.mb_used + 123456) % d.mb_total;
-                    const start = performance.now();
-                    show(doc);
-                    document.body.offsetHeight;
-                    took.push(performance.now() - start);
-                }
-                return Math.min(...took);
-            })()""")
-        self.assertLess(took, 500)
-        self.assertEqual(self.browser.run("return document.querySelector('.host h3').textContent"), "<b>host1")
-        self.assertEqual(self.browser.run("return document.querySelectorAll('#hosts b').length"), 0)
-        self.assertEqual(self.complaints(), [])
-
-    def test_what_they_cost_the_tracker(self):
-        for target in ("/api/status", "/metrics"):
-            took, before = [], self.metrics()
-            for _ in range(50):
-                start = time.monotonic()
-                self.fetch(target)
-                took.append(time.monotonic() - start)
-            asked = self.metrics()["mogilefsd_database_statement_seconds_count"] - \
-                before["mogilefsd_database_statement_seconds_count"]
-            self.assertLess(min(took), 0.005, target)  # the others show what else runs on this machine
-            self.assertLess(asked, 50 if sum(took) < 2 else 50 * sum(took), target)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 /* Fills the page from api/status every few seconds. Names and keys are hostile: they only ever become text. */
 "use strict";
 
-const EVERY_MS = 3000, ANSWER_MS = 10000, WHY_MS = 30000, HISTORY_S = 3600, DENSE = 100;
+const EVERY_MS = 3000, ANSWER_MS = 10000, WHY_MS = 30000, HISTORY_S = 3600, LEAST_S = 600, DENSE = 100;
 const QUEUES = {
     replicate: ["Replication", "copied"], delete: ["Deletion", "deleted"],
     fsck: ["Check", "checked"], rebalance: ["Rebalance", "moved"],
@@ -114,8 +114,9 @@ function svg(tag, className) {
 }
 
 function curve(values, most, close) {
-    const end = past.time[past.time.length - 1];
-    const x = i => (1000 * (1 - (end - past.time[i]) / HISTORY_S)).toFixed(1);
+    /* A tracker that has just begun shows what it has, and not a dot at the end of an hour. */
+    const end = past.time[past.time.length - 1], wide = Math.max(LEAST_S, Math.min(HISTORY_S, end - past.time[0]));
+    const x = i => (1000 * (1 - (end - past.time[i]) / wide)).toFixed(1);
     const y = v => (39 - 37 * v / most).toFixed(1);
     let out = "", from = -1;
     values.forEach((v, i) => {
@@ -200,6 +201,7 @@ function problems(doc, groups) {
             out.push(["warn", `${QUEUES[queue][0]} is late: the oldest file has waited for ${duration(q.oldest_s)}`]);
         }
     }
+    if (!groups.some(g => g.devices.length)) out.push(["warn", "There are no devices: nothing can be stored"]);
     if (!doc.queues) out.push(["warn", "The lengths of the queues are not known yet"]);
     return out.sort((a, b) => (a[0] === "bad" ? 0 : 1) - (b[0] === "bad" ? 0 : 1));
 }
@@ -244,7 +246,7 @@ function showTiles(doc, groups) {
     text($("space-note"), total ? `${size((total - used) * 1048576)} free of ${size(total * 1048576)}` : "not known");
     meter($("space-bar"), share, $("space-note").textContent, share >= .95 ? "bad" : share >= .85 ? "warn" : "");
     text($("devices-well"), count(well.length));
-    text($("devices-all"), well.length === all.length ? "all writeable" : `of ${count(all.length)} writeable`);
+    text($("devices-all"), all.length && well.length === all.length ? "all writeable" : `of ${count(all.length)} writeable`);
     text($("devices-note"), `on ${plural(groups.length, "host")}`);
     const bad = all.filter(x => x.word && x.word[0] === "bad").length, counts = [well.length, all.length - well.length - bad, bad];
     counts.forEach((n, i) => { $("devices-bar").children[i].style.flexGrow = n; });
