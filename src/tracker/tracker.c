@@ -32,8 +32,8 @@
 
 enum {
     TICK_MS = 1000,
-    FIRST_TICK_MS = 100, /* until the first monitor round is done */
-    STOP_LIMIT_S = 10,   /* what hangs longer at the end is left to the system */
+    FIRST_TICK_MS = 10, /* until the first monitor round is done */
+    STOP_LIMIT_S = 10,  /* what hangs longer at the end is left to the system */
     TEMPFILE_AGE_S = 3600,
     MIN_NOFILE = 65536,
     LEAVE_TICK_MS = 20,  /* after a hand-over: how often connections that wait for a request are given away */
@@ -75,6 +75,7 @@ struct tracker {
     struct event *tick, *signals[N_SIGNALS];
     struct succession *succession;
     int64_t left_mono_ms; /* when another process took our place; 0: none did */
+    bool reading;         /* the tables were read: what only reads is served */
     bool working;         /* the first monitor round is done, workers were started */
     const char *end_reason;
     uint64_t ticks;
@@ -592,9 +593,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     t->ticks++;
+    if (!t->reading && cluster_box_is_loaded(t->box)) {
+        t->reading = true;
+        server_want_queries(t->server, t->options.query_jobs);
+    }
     if (!t->working && cluster_box_is_ready(t->box)) {
         t->working = true;
         want_from_options(t, NULL);
+        server_set_ready(t->server);
         if (t->inherited.is_successor && serve(t, &f) != MOG_OK)
             end(t, "ending run");
     }

@@ -115,6 +115,12 @@ bool cluster_device_is_readable(const struct cluster_device *d)
     return host_is_open(d->host) && devstate_rights(d->status)->read && !cluster_device_is_seen_unreachable(d);
 }
 
+bool cluster_device_may_be_readable(const struct cluster_device *d)
+{
+    return host_is_open(d->host) && devstate_rights(d->status)->read && d->seen == DEVICE_NOT_SEEN &&
+           d->host->seen == HOST_NOT_SEEN;
+}
+
 bool cluster_device_can_delete(const struct cluster_device *d)
 {
     return d->host != NULL && d->host->status == HOST_ALIVE && devstate_rights(d->status)->write;

@@ -97,6 +97,8 @@ uint64_t cluster_setting_u64(const struct cluster *c, const char *name, uint64_t
 bool cluster_setting_is_on(const struct cluster *c, const char *name);
 
 /* ---- predicates on a device and its host together ---- */
+/* Nothing is known of it yet: what is only read may be tried. */
+bool cluster_device_may_be_readable(const struct cluster_device *d);
 bool cluster_device_is_readable(const struct cluster_device *d);                         /* a source, a good path */
 bool cluster_device_gets_files(const struct cluster *c, const struct cluster_device *d); /* a destination */
 bool cluster_device_can_delete(const struct cluster_device *d);                          /* by status alone */

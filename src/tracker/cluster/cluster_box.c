@@ -174,6 +174,13 @@ void cluster_box_pause(struct cluster_box *b, int64_t ms)
     pthread_mutex_unlock(&b->lock);
 }
 
+bool cluster_box_is_loaded(struct cluster_box *b)
+{
+    const struct cluster *c = cluster_box_borrow(b);
+    cluster_box_release(b, c);
+    return c != NULL;
+}
+
 bool cluster_box_is_ready(struct cluster_box *b)
 {
     pthread_mutex_lock(&b->lock);

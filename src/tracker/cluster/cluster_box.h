@@ -37,6 +37,8 @@ MOG_MUSTCHECK enum mog_err cluster_box_wait_round(struct cluster_box *b, int64_t
 MOG_MUSTCHECK enum mog_err cluster_box_wait_ready(struct cluster_box *b, int64_t timeout_ms);
 /* Do nothing for `ms`; less when the tracker stops. */
 void cluster_box_pause(struct cluster_box *b, int64_t ms);
+/* Whether there is a snapshot: the tables were read, though perhaps nothing of the cluster was seen yet. */
+bool cluster_box_is_loaded(struct cluster_box *b);
 /* Whether a first round is done. */
 bool cluster_box_is_ready(struct cluster_box *b);
 

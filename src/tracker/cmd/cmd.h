@@ -70,6 +70,7 @@ enum cmd_flags {
     CMD_ADMIN = 32,   /* only for clients that may administer */
     CMD_MEMORY = 16,  /* needs no database: answered at once while that is away or hangs */
     CMD_LOOKUP = 128, /* begins with reading the file of its key: several may be read together */
+    CMD_EARLY = 256,  /* only reads the database: served before the first look at the cluster is done */
     CMD_INSTANT = 64, /* costs nothing either: run by whoever reads the line */
 };
 
@@ -87,6 +88,7 @@ const struct cmd_row *cmd_table(void);
 
 /* Whether a line asks for a command with CMD_INSTANT. Any thread. */
 bool cmd_is_instant(struct span line);
+bool cmd_is_early(struct span line); /* the same for CMD_EARLY */
 
 /* Append the numbers in Prometheus' format: of each command that was ever run. Any thread. */
 void cmd_metrics_write(const struct cmd_metrics *m, struct buf *out);

@@ -64,7 +64,7 @@ struct walk {
     const struct located *file;
     size_t want, n;
     char (*urls)[CLUSTER_URL_MAX];   /* accepted, in order */
-    char (*drains)[CLUSTER_URL_MAX]; /* on draining devices: come last */
+    char (*drains)[CLUSTER_URL_MAX]; /* on draining devices, and on those not yet seen after a start: come last */
     size_t n_drains;
     char backup[CLUSTER_URL_MAX];
     bool verify;
@@ -89,13 +89,14 @@ static void visit(struct walk *w, const struct cluster_device *d)
     char url[CLUSTER_URL_MAX];
     if (!cmd_url(w->ctx, d, w->file->fid, CLUSTER_READ, url))
         return;
-    if (!cluster_device_is_readable(d)) {
+    bool is_guess = cluster_device_may_be_readable(d);
+    if (!is_guess && !cluster_device_is_readable(d)) {
         memcpy(w->backup, url, sizeof(url));
         return;
     }
     if (w->n == 0 && !is_whole(w, d))
         return;
-    if (devstate_rights(d->status)->drain)
+    if (is_guess || devstate_rights(d->status)->drain)
         memcpy(w->drains[w->n_drains++], url, sizeof(url));
     else
         memcpy(w->urls[w->n++], url, sizeof(url));

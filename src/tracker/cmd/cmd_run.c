@@ -267,6 +267,12 @@ bool cmd_is_instant(struct span line)
     return row != NULL && (row->flags & CMD_INSTANT) != 0;
 }
 
+bool cmd_is_early(struct span line)
+{
+    const struct cmd_row *row = cmd_take_command(&line);
+    return row != NULL && (row->flags & CMD_EARLY) != 0;
+}
+
 void cmd_reset(struct cmd_ctx *ctx)
 {
     kv_reset(&ctx->args);

@@ -234,24 +234,45 @@ static struct request *request_new(struct conn *c, char *line, size_t len)
     return r;
 }
 
+static void submit(struct request *r)
+{
+    struct server *s = r->server;
+    if (pool_is_full(s->queries))
+        metric_add(&s->n_out_of_workers, 1);
+    if (!pool_submit(s->queries, r)) {
+        /* Only when the pool stops: the connection ends with the tracker. */
+        if (r->conn != NULL)
+            r->conn->request = NULL;
+        request_free(r);
+    }
+}
+
 void query_submit(struct conn *c, char *line, size_t len)
 {
     struct server *s = c->server;
     struct request *r = request_new(c, line, len);
     c->request = r;
-    if (pool_is_full(s->queries))
-        metric_add(&s->n_out_of_workers, 1);
-    if (!pool_submit(s->queries, r)) {
-        /* Only when the pool stops: the connection ends with the tracker. */
-        c->request = NULL;
-        request_free(r);
+    r->is_held = !s->is_ready && !cmd_is_early(span_make(line, len));
+    if (!r->is_held)
+        submit(r);
+}
+
+void query_release(struct server *s)
+{
+    struct request *r, *next;
+    DL_FOREACH_SAFE(s->requests, r, next)
+    {
+        if (r->is_held) {
+            r->is_held = false;
+            submit(r);
+        }
     }
 }
 
 bool query_is_instant(const struct server *s, const char *line, size_t len)
 {
-    /* Without query threads nothing is answered: before the first snapshot, or because the operator wants none. */
-    return s->queries_wanted != 0 && cmd_is_instant(span_make(line, len));
+    /* Clients take a noop's answer for a sign that all is served; and an operator may want no query threads. */
+    return s->is_ready && s->queries_wanted != 0 && cmd_is_instant(span_make(line, len));
 }
 
 void query_run_now(struct conn *c, char *line, size_t len, struct buf *out)
@@ -272,6 +293,10 @@ static bool is_request(void *arg, void *item)
 void query_cancel(struct request *r)
 {
     r->conn = NULL;
+    if (r->is_held) {
+        request_free(r);
+        return;
+    }
     /* Waiting: it goes now. In work: it runs to its end, and nobody gets the answer. */
     (void)pool_cancel(r->server->queries, is_request, r);
 }

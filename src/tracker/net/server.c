@@ -282,6 +282,12 @@ void server_want_queries(struct server *s, size_t n)
     pool_resize(s->queries, n);
 }
 
+void server_set_ready(struct server *s)
+{
+    s->is_ready = true;
+    query_release(s);
+}
+
 size_t server_queries_wanted(struct server *s)
 {
     return s->queries_wanted;

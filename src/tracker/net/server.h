@@ -57,7 +57,10 @@ void server_set_access(struct server *s, struct server_access *access);
 /* Accept clients on `fd` (listening, non-blocking; taken). */
 MOG_MUSTCHECK enum mog_err server_listen(struct server *s, int fd);
 
-/* The wanted number of query threads; 0 before the first round. Loop thread. */
+/* The first look at the cluster is done: requests that waited for it go on. Loop thread. */
+void server_set_ready(struct server *s);
+
+/* The wanted number of query threads; 0 before the tables were read. Loop thread. */
 void server_want_queries(struct server *s, size_t n);
 size_t server_queries_wanted(struct server *s);
 

@@ -28,6 +28,7 @@ struct request {
     size_t len;
     int64_t sent_us, run_us;   /* handed to the pool; time in the query thread */
     _Atomic bool started;      /* set by the query thread */
+    bool is_held;              /* waits for the first look at the cluster, and is in no pool yet */
     bool is_lookup;            /* may be read together with others; under the pool's lock once it is submitted */
     bool is_refused;           /* set by the query thread: its client may not do that */
     const struct cmd_row *row; /* the command that ran; NULL: unknown. Set by the query thread */
@@ -90,6 +91,7 @@ struct server {
     struct pool *queries;
     _Atomic size_t queries_wanted;
     struct request *requests; /* all in work */
+    bool is_ready;            /* the first look at the cluster is done */
     int64_t started_mono_ms;
     metric_counter n_queries, n_out_of_workers, n_accepted; /* added to by the loop, read by any thread */
     struct metric_histogram waits;                          /* from the last byte of a request to its thread */
@@ -155,6 +157,8 @@ void query_submit(struct conn *c, char *line /* takes */, size_t len);
 bool query_is_instant(const struct server *s, const char *line, size_t len);
 /* Run such a line (takes it) and append its answer. */
 void query_run_now(struct conn *c, char *line, size_t len, struct buf *out);
+/* Those that waited for the first look at the cluster go on. */
+void query_release(struct server *s);
 void query_cancel(struct request *r); /* its client is gone */
 /* The rows "query_<command>_count" and the like, sorted by name. */
 void query_costs(const struct server *s, struct buf *out);
