@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct item {
     struct item *next;
@@ -42,14 +43,17 @@ struct worker_thread {
  * calls the next. So short items do not wake a thread each, and long ones still get one each.
  * 5. `idle` is a stack: who worked last has warm caches and is called first.
  * 6. The memory of a thread that has ended is kept for the next one: a signal may still be on its way to it.
+ * 7. `active` counts threads at an item that have not said that they wait; `taken` items ever taken.
+ * 8. `standby` is a thread that waits for its turn at what may not be taken yet; it is not among the idle ones.
  */
 struct pool {
     struct pool_ops ops;
     size_t limit;
     pthread_mutex_t lock;
     struct item *first, **last;
-    size_t waiting, wanted, running, alive, busy;
-    struct worker_thread *ended, *spare, *idle;
+    size_t waiting, wanted, running, alive, busy, active;
+    uint64_t taken;
+    struct worker_thread *ended, *spare, *idle, *standby;
     struct worker_thread *threads; /* those that run, by number, newest first */
     bool stopping, is_waking;
     pthread_cond_t all_ended;
@@ -59,6 +63,8 @@ struct pool *pool_new(const struct pool_ops *ops, size_t limit)
 {
     struct pool *p = mem_calloc(1, sizeof(*p));
     p->ops = *ops;
+    if (p->ops.overdue_ms == 0)
+        p->ops.overdue_ms = POOL_OVERDUE_MS;
     p->limit = limit;
     p->last = &p->first;
     pthread_mutex_init(&p->lock, NULL);
@@ -79,14 +85,27 @@ static void *take(struct pool *p)
     return value;
 }
 
-/* Under the lock: call a thread when there is work for it. The caller of this signals it, without the lock if it can.
+/* Under the lock. */
+static bool may_take(const struct pool *p)
+{
+    return p->ops.active == 0 || p->active < p->ops.active;
+}
+
+/*
+ * Under the lock: call a thread when there is work for it, or something to stand by for. The caller of this signals it,
+ * without the lock if it can.
  */
 static struct worker_thread *call_one(struct pool *p)
 {
     struct worker_thread *t = p->idle;
-    if (t == NULL || p->waiting == 0 || p->is_waking)
+    if (p->waiting == 0 || p->is_waking || (p->standby != NULL && !may_take(p)))
         return NULL;
-    p->idle = t->idle_next;
+    if (t != NULL)
+        p->idle = t->idle_next;
+    else
+        t = p->standby;
+    if (t == NULL)
+        return NULL;
     t->is_called = true;
     p->is_waking = true;
     return t;
@@ -107,6 +126,10 @@ static void call_all(struct pool *p)
         t->is_called = true;
         signal_called(t);
     }
+    if (p->standby != NULL) {
+        p->standby->is_called = true;
+        signal_called(p->standby);
+    }
 }
 
 /* Under the lock. */
@@ -118,6 +141,53 @@ static void wait_for_call(struct pool *p, struct worker_thread *self)
     while (!self->is_called)
         pthread_cond_wait(&self->wake, &p->lock);
     p->is_waking = false;
+}
+
+/*
+ * Under the lock: as many work as should. True when what waits is to be taken all the same, since they get nowhere.
+ */
+static bool stand_by(struct pool *p, struct worker_thread *self)
+{
+    if (p->standby != NULL) {
+        wait_for_call(p, self);
+        return false;
+    }
+    struct timespec until;
+    uint64_t taken = p->taken;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += p->ops.overdue_ms / 1000;
+    until.tv_nsec += p->ops.overdue_ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    self->is_called = false;
+    p->standby = self;
+    int rc = 0;
+    while (!self->is_called && rc == 0)
+        rc = pthread_cond_timedwait(&self->wake, &p->lock, &until);
+    p->standby = NULL;
+    if (self->is_called) {
+        p->is_waking = false;
+        return false;
+    }
+    return p->waiting > 0 && p->taken == taken;
+}
+
+void pool_wait_begin(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->active--;
+    struct worker_thread *called = call_one(p);
+    pthread_mutex_unlock(&p->lock);
+    signal_called(called);
+}
+
+void pool_wait_end(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->active++;
+    pthread_mutex_unlock(&p->lock);
 }
 
 static bool is_surplus(const struct pool *p, const struct worker_thread *self)
@@ -140,7 +210,11 @@ static void *run(void *arg)
             wait_for_call(p, self);
             continue;
         }
+        if (!may_take(p) && !stand_by(p, self))
+            continue;
         void *value = take(p);
+        p->taken++;
+        p->active++;
         p->busy++;
         self->told_late = false;
         self->busy_since_ms = clock_mono_ms();
@@ -150,6 +224,7 @@ static void *run(void *arg)
         p->ops.work(worker, value);
         pthread_mutex_lock(&p->lock);
         self->busy_since_ms = 0;
+        p->active--;
         p->busy--;
     }
     p->running--;
@@ -203,7 +278,11 @@ static struct worker_thread *thread_new(struct pool *p)
         p->spare = t->next;
     } else {
         t = mem_calloc(1, sizeof(*t));
-        pthread_cond_init(&t->wake, NULL);
+        pthread_condattr_t monotonic;
+        pthread_condattr_init(&monotonic);
+        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        pthread_cond_init(&t->wake, &monotonic);
+        pthread_condattr_destroy(&monotonic);
     }
     t->pool = p;
     t->number = pool_next_number();

@@ -11,6 +11,8 @@
 
 struct pool;
 
+enum { POOL_OVERDUE_MS = 5 };
+
 struct pool_ops {
     const char *name;                       /* thread name and log context */
     void *(*worker_new)(void *arg);         /* per-thread state, made on the thread */
@@ -18,6 +20,13 @@ struct pool_ops {
     void (*work)(void *worker, void *item); /* takes the item */
     void (*drop)(void *arg, void *item);    /* an item that no thread will take (stop) */
     void *arg;
+    /*
+     * How many threads work at a time on items that do not say that they wait (pool_wait_begin); 0: all of them. More
+     * threads than that at one directory or one lock do less, not more. When no item was taken for `overdue_ms` (0:
+     * POOL_OVERDUE_MS) although some wait, one thread more goes to work all the same.
+     */
+    size_t active;
+    int64_t overdue_ms;
 };
 
 /* `limit`: most items waiting; 0 for none. No threads until pool_resize. */
@@ -25,6 +34,10 @@ struct pool *pool_new(const struct pool_ops *ops, size_t limit);
 
 /* Hand in one item (takes). False, and the item stays the caller's, when the queue is full or the pool stops. */
 MOG_MUSTCHECK bool pool_submit(struct pool *p, void *item);
+
+/* By the thread of an item: what follows, until the end, is waiting; so another thread may go to work. */
+void pool_wait_begin(struct pool *p);
+void pool_wait_end(struct pool *p);
 
 /* The wanted number of threads; more are started now, surplus ones end after their current item. */
 void pool_resize(struct pool *p, size_t threads);

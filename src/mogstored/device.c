@@ -81,6 +81,14 @@ static unsigned clamp_threads(unsigned threads)
     return threads > DEVICE_THREADS_MAX ? DEVICE_THREADS_MAX : threads;
 }
 
+static size_t active_threads(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (processors < DEVICE_ACTIVE_MIN)
+        return DEVICE_ACTIVE_MIN;
+    return processors > DEVICE_ACTIVE_MAX ? DEVICE_ACTIVE_MAX : (size_t)processors;
+}
+
 struct device *device_new(uint32_t id, const struct docroot *root, struct settings *settings, unsigned threads,
                           unsigned round_s)
 {
@@ -96,7 +104,9 @@ struct device *device_new(uint32_t id, const struct docroot *root, struct settin
     pthread_cond_init(&d->measured, &monotonic);
     pthread_condattr_destroy(&monotonic);
     d->dirsync = dirsync_new();
-    d->pool = pool_new(&(struct pool_ops){.name = d->name, .work = work, .drop = drop, .arg = d}, 0);
+    d->pool = pool_new(
+        &(struct pool_ops){.name = d->name, .work = work, .drop = drop, .arg = d, .active = active_threads()}, 0);
+    d->own_pool = d->pool;
     device_set_threads(d, threads);
     d->janitor = janitor_new(d, round_s);
     return d;
@@ -162,6 +172,16 @@ bool device_submit(struct device *d, struct job *j, bool is_urgent)
     if (!taken)
         atomic_fetch_sub(&d->queued, 1);
     return taken;
+}
+
+void device_wait_begin(struct device *d)
+{
+    pool_wait_begin(d->own_pool);
+}
+
+void device_wait_end(struct device *d)
+{
+    pool_wait_end(d->own_pool);
 }
 
 void device_job_touch(struct job *j)

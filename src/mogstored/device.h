@@ -27,6 +27,8 @@ enum {
     DEVICE_LATE_COMMIT_MS = 6000,     /* clients wait no longer for the answer to an upload */
     DEVICE_LATE_PAUSE_MS = 10000,     /* how long late commits make us refuse new uploads */
     DEVICE_THREADS_MAX = 100,
+    DEVICE_ACTIVE_MIN = 2, /* threads that work in the file system at a time while none of them waits for the disk: */
+    DEVICE_ACTIVE_MAX = 4, /* as many as processors, within these limits */
 };
 
 /* The directory that the devices lie in. Opened once; shared, constant after the start. */
@@ -80,7 +82,8 @@ struct device {
 
     pthread_mutex_t lock;
     pthread_cond_t measured;
-    struct pool *pool;
+    struct pool *pool;     /* NULL after device_stop */
+    struct pool *own_pool; /* the same, for its own threads, which it outlives */
     struct job *running_first, *running_last;
     struct device_measure measure;
     dev_t st_dev;                    /* of the directory, when last seen healthy */
@@ -123,6 +126,10 @@ bool device_has_room(const struct device *d);
 
 /* A job that takes long by its nature has made progress: it counts as started just now. Its own thread. */
 void device_job_touch(struct job *j);
+
+/* By a thread of the device: what follows, until the end, waits for the disk. */
+void device_wait_begin(struct device *d);
+void device_wait_end(struct device *d);
 
 /* Clamped to 1..DEVICE_THREADS_MAX. */
 void device_set_threads(struct device *d, unsigned threads);

@@ -136,7 +136,10 @@ static void job_run(struct job *j)
     struct digest_task *t = (struct digest_task *)((char *)j - offsetof(struct digest_task, job));
     enum digest_outcome outcome;
     t->outcome = DIGEST_OUTCOME_OK;
-    if (!run_slice(t, &outcome)) {
+    device_wait_begin(t->dev);
+    bool has_more = run_slice(t, &outcome);
+    device_wait_end(t->dev);
+    if (!has_more) {
         t->outcome = outcome;
         digest_free(t->digest);
         t->digest = NULL;

@@ -146,7 +146,7 @@ static int read_block(struct request_get *g, uint64_t at, uint64_t len)
     return 0;
 }
 
-static void open_work(struct request *r)
+static void open_and_read(struct request *r)
 {
     struct stat st;
     int root = -1;
@@ -180,11 +180,21 @@ static void open_work(struct request *r)
     }
 }
 
+/* Only what is not in memory comes here, so all of it is waiting for the disk. */
+static void open_work(struct request *r)
+{
+    device_wait_begin(r->dev);
+    open_and_read(r);
+    device_wait_end(r->dev);
+}
+
 static void read_work(struct request *r)
 {
     struct request_get *g = &r->get;
     uint64_t left = g->part.last + 1 - g->memory_at;
+    device_wait_begin(r->dev);
     g->read_errno = read_block(g, g->memory_at, left < HTTP_READ_BYTES ? left : HTTP_READ_BYTES);
+    device_wait_end(r->dev);
     if (g->read_errno != 0)
         (void)upload_fail(r->dev, g->read_errno, "cannot read", r->path.below, &r->fail);
 }

@@ -47,7 +47,7 @@ static void drop(void *arg, void *item)
 
 static struct pool *make(struct state *s, size_t limit)
 {
-    struct pool_ops ops = {"test", worker_new, worker_free, work, drop, s};
+    struct pool_ops ops = {"test", worker_new, worker_free, work, drop, s, 0, 0};
     return pool_new(&ops, limit);
 }
 
@@ -134,6 +134,83 @@ START_TEST(stopping_drops_what_waits)
     pool_stop(p);
     ck_assert_int_eq(s.done + s.dropped, 10);
     ck_assert_int_ge(s.done, 1);
+}
+END_TEST
+
+/* Items that wait, in the sense of pool_wait_begin, until they are let go. */
+static void wait_work(void *worker, void *item)
+{
+    struct state *s = worker;
+    struct pool *p = *(struct pool **)item;
+    s->running++;
+    pool_wait_begin(p);
+    while (s->hold)
+        clock_sleep_ms(1);
+    pool_wait_end(p);
+    s->running--;
+    s->done++;
+}
+
+START_TEST(few_are_active)
+{
+    struct state s = {0};
+    struct pool_ops ops = {"test", worker_new, worker_free, work, drop, &s, .active = 2, .overdue_ms = 600000};
+    struct pool *p = pool_new(&ops, 0);
+    pool_resize(p, 8);
+    for (size_t round = 0; round < 20; round++) {
+        s.hold = true;
+        for (size_t i = 0; i < 50; i++)
+            ck_assert(pool_submit(p, item(i)));
+        WAIT_FOR(s.running == 2);
+        s.hold = false;
+        WAIT_FOR(s.done == (int)(round + 1) * 50);
+    }
+    ck_assert_int_eq(s.most, 2);
+    s.hold = true;
+    for (size_t i = 0; i < 3; i++)
+        ck_assert(pool_submit(p, item(i)));
+    WAIT_FOR(s.running == 2);
+    s.hold = false;
+    pool_stop(p); /* also the one that stands by */
+    ck_assert_int_eq(s.most, 2);
+}
+END_TEST
+
+START_TEST(who_waits_lets_others_work)
+{
+    for (size_t threads = 3; threads <= 6; threads += 3) {
+        struct state s = {.hold = true};
+        struct pool_ops ops = {"test", worker_new, worker_free, wait_work, drop, &s, .active = 2, .overdue_ms = 600000};
+        struct pool *p = pool_new(&ops, 0);
+        pool_resize(p, threads);
+        for (size_t i = 0; i < 10; i++)
+            ck_assert(pool_submit(p, &p));
+        WAIT_FOR(s.running == (int)threads);
+        s.hold = false;
+        WAIT_FOR(s.done == 10);
+        pool_stop(p);
+    }
+}
+END_TEST
+
+START_TEST(who_is_overdue_works_all_the_same)
+{
+    struct state s = {.hold = true};
+    struct pool_ops ops = {"test", worker_new, worker_free, work, drop, &s, .active = 1, .overdue_ms = 1};
+    struct pool *p = pool_new(&ops, 0);
+    pool_resize(p, 5);
+    for (size_t i = 0; i < 9; i++)
+        ck_assert(pool_submit(p, item(i)));
+    WAIT_FOR(s.running == 5);
+    s.hold = false;
+    WAIT_FOR(s.done == 9);
+    s.hold = true;
+    for (size_t i = 0; i < 2; i++)
+        ck_assert(pool_submit(p, item(i)));
+    WAIT_FOR(s.running == 2);
+    s.hold = false;
+    WAIT_FOR(s.done == 11);
+    pool_stop(p);
 }
 END_TEST
 
@@ -263,4 +340,5 @@ START_TEST(late_threads_are_named_once)
 END_TEST
 
 UNIT_MAIN("pool", everything_runs_once, a_limit, sizes, stopping_drops_what_waits, cancelling, taking_more,
-          long_items_run_side_by_side, recycling, late_threads_are_named_once)
+          long_items_run_side_by_side, recycling, few_are_active, who_waits_lets_others_work,
+          who_is_overdue_works_all_the_same, late_threads_are_named_once)
