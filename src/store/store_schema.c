@@ -282,14 +282,27 @@ static enum mog_err alter_tables(const struct run *r)
     return e;
 }
 
+/* A set-up that was cut off goes on as it began: the first table that it made tells. */
+static enum mog_err look_at_names(struct run *r, bool has_file)
+{
+    bool has_domain = false;
+    struct span type = {NULL, 0};
+    enum mog_err e = exists(r->st, span_of("domain"), &has_domain);
+    if (e == MOG_OK && has_domain)
+        e = column_type(r->st, span_of("domain.namespace"), &type);
+    bool is_text = store_backend(r->st) == STORE_SQLITE && span_is(type, "text"); /* how ours says it there */
+    r->names_are_bytes =
+        has_domain ? span_starts(type, "varbinary") || span_starts(type, "bytea") || is_text : !has_file;
+    return e;
+}
+
 /* Names are bytes in a schema that is new as a whole; fids are as wide as those that are there. */
 static enum mog_err look_around(struct run *r)
 {
-    bool has_file, has_domain = false;
+    bool has_file;
     enum mog_err e = exists(r->st, span_of("file"), &has_file);
     if (e == MOG_OK)
-        e = exists(r->st, span_of("domain"), &has_domain);
-    r->names_are_bytes = !has_file && !has_domain;
+        e = look_at_names(r, has_file);
     r->wide_fids = !has_file;
     const char *size = getenv("MOG_FIDSIZE");
     if (size != NULL && strcmp(size, "big") == 0)
