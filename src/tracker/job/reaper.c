@@ -44,6 +44,7 @@ static void update_list(struct jobs *j, const struct cluster *c)
         j->reaps = mem_grow(j->reaps, j->n_reaps, &j->cap_reaps, sizeof(*j->reaps));
         j->reaps[j->n_reaps++] = (struct reap_device){
             .devid = c->devices[i].devid, .next_mono_ms = clock_mono_ms() + FIRST_DELAY_MS, .delay_s = BUSY_DELAY_S};
+        log_info("dev%" PRIu32 " is dead: it will be emptied in %d s", c->devices[i].devid, (int)FIRST_DELAY_MS / 1000);
     }
 }
 

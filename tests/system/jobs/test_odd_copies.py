@@ -51,12 +51,17 @@ class OddCopies(FakeNodesTest):
         release = threading.Event()
         self.addCleanup(release.set)
         fid, _, there = self.stored("two")
-        self.fakes[1].rule("PUT", there, lambda handler: release.wait(60))
+
+        def hang(handler):
+            release.wait(60)
+            handler.close_connection = True
+        self.fakes[1].rule("PUT", there, hang)
         other = self.client.upload(self.name, "other", b"abc", class_="two")["fid"]
         self.want(2)
         wait_until(lambda: self.fakes[1].seen("PUT", there), what="the first copy hangs")
         wait_until(lambda: self.on(other) == [1, 2], what="the other one is done")
         self.assertEqual(self.on(fid), [1])
+        release.set()  # or what follows would wait for it
 
     def test_a_source_that_answers_404_is_told_to_the_check(self):
         fid, here, _ = self.stored("two")
