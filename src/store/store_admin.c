@@ -54,8 +54,7 @@ static void mysql_pattern(struct buf *b, const char *database)
     buf_char(b, '`');
 }
 
-static enum mog_err mysql_grant(struct store *st, const char *database, const char *user, const char *password,
-                                const char *host)
+static enum mog_err mysql_user(struct store *st, const char *user, const char *password, const char *host)
 {
     static const char *const verbs[] = {"CREATE USER IF NOT EXISTS ", "ALTER USER "};
     enum mog_err e = MOG_OK;
@@ -67,8 +66,11 @@ static enum mog_err mysql_grant(struct store *st, const char *database, const ch
         quoted(&b, '\'', password, true);
         e = run_and_free(st, &b);
     }
-    if (e != MOG_OK)
-        return e;
+    return e;
+}
+
+static enum mog_err mysql_grant(struct store *st, const char *database, const char *user, const char *host)
+{
     struct buf b = BUF_ZERO;
     buf_str(&b, "GRANT ALL PRIVILEGES ON ");
     mysql_pattern(&b, database);
@@ -89,7 +91,7 @@ static enum mog_err pgsql_create(struct store *st, const char *database)
     return e == MOG_EEXISTS ? MOG_OK : e;
 }
 
-static enum mog_err pgsql_grant(struct store *st, const char *database, const char *user, const char *password)
+static enum mog_err pgsql_user(struct store *st, const char *user, const char *password)
 {
     struct buf b = BUF_ZERO;
     buf_str(&b, "CREATE ROLE ");
@@ -97,8 +99,12 @@ static enum mog_err pgsql_grant(struct store *st, const char *database, const ch
     buf_str(&b, " LOGIN PASSWORD ");
     quoted(&b, '\'', password, false); /* with standard_conforming_strings, the default since 9.1 */
     enum mog_err e = run_and_free(st, &b);
-    if (e != MOG_OK && e != MOG_EEXISTS)
-        return e;
+    return e == MOG_EEXISTS ? MOG_OK : e;
+}
+
+static enum mog_err pgsql_grant(struct store *st, const char *database, const char *user)
+{
+    struct buf b = BUF_ZERO;
     buf_str(&b, "ALTER DATABASE ");
     quoted(&b, '"', database, false);
     buf_str(&b, " OWNER TO ");
@@ -121,17 +127,32 @@ enum mog_err store_admin_create_database(struct store *st, const char *database)
     return MOG_EINVAL;
 }
 
-enum mog_err store_admin_grant(struct store *st, const char *database, const char *user, const char *password)
+enum mog_err store_admin_create_user(struct store *st, const char *user, const char *password)
 {
     enum mog_err e;
     switch (store_backend(st)) {
     case STORE_SQLITE:
         return MOG_OK;
     case STORE_MYSQL:
-        e = mysql_grant(st, database, user, password, "%");
-        return e == MOG_OK ? mysql_grant(st, database, user, password, "localhost") : e;
+        e = mysql_user(st, user, password, "%");
+        return e == MOG_OK ? mysql_user(st, user, password, "localhost") : e;
     case STORE_PGSQL:
-        return pgsql_grant(st, database, user, password);
+        return pgsql_user(st, user, password);
+    }
+    return MOG_EINVAL;
+}
+
+enum mog_err store_admin_grant(struct store *st, const char *database, const char *user)
+{
+    enum mog_err e;
+    switch (store_backend(st)) {
+    case STORE_SQLITE:
+        return MOG_OK;
+    case STORE_MYSQL:
+        e = mysql_grant(st, database, user, "%");
+        return e == MOG_OK ? mysql_grant(st, database, user, "localhost") : e;
+    case STORE_PGSQL:
+        return pgsql_grant(st, database, user);
     }
     return MOG_EINVAL;
 }

@@ -9,10 +9,12 @@
 MOG_MUSTCHECK enum mog_err store_admin_create_database(struct store *st, const char *database);
 
 /*
- * Create the account `user`, if it does not exist, and let it do everything in `database` from any host. MySQL: an
- * account that exists gets the password, unless that is empty. PostgreSQL: the account becomes the database's owner.
+ * Create the account `user`, if it does not exist, for connections from any host. MySQL: one that exists gets the
+ * password, unless that is empty. 1 RT; MySQL: 4.
  */
-MOG_MUSTCHECK enum mog_err store_admin_grant(struct store *st, const char *database, const char *user,
-                                             const char *password);
+MOG_MUSTCHECK enum mog_err store_admin_create_user(struct store *st, const char *user, const char *password);
+
+/* Let the account do everything in `database`. PostgreSQL: it becomes the database's owner. 1 RT; MySQL: 2. */
+MOG_MUSTCHECK enum mog_err store_admin_grant(struct store *st, const char *database, const char *user);
 
 #endif

@@ -73,7 +73,12 @@ static enum mog_err provide_with(const struct dbsetup *d, struct store *st)
                     d->dbuser, d->dbname);
     if (e != MOG_OK)
         return e;
-    e = store_admin_grant(st, d->dbname, d->dbuser, d->dbpassword);
+    e = store_admin_create_user(st, d->dbuser, d->dbpassword);
+    if (e != MOG_OK) {
+        dbsetup_ask_complain("Failed to create user '%s': %s", d->dbuser, store_failure(st)->text);
+        return e;
+    }
+    e = store_admin_grant(st, d->dbname, d->dbuser);
     if (e != MOG_OK)
         dbsetup_ask_complain("Failed to grant privileges to user '%s' on database '%s': %s", d->dbuser, d->dbname,
                              store_failure(st)->text);

@@ -217,6 +217,15 @@ class OnServer:
         self.assertRegex(done.stderr.decode(), r"^Failed to connect to DBI:(mysql:mysql|Pg:dbname=postgres);host=\S+ "
                          r"as specified root user \(\w+\): ")
 
+    def test_an_administrator_who_may_not(self):
+        self.server.rows("", self.poor)
+        poor = ["--yes", "--dbrootuser=poor", "--dbrootpass=poor"]
+        done = self.setup("mog_four", *poor, check=1)
+        self.assertRegex(done.stderr.decode(), r"^Failed to create user 'user_mog_four': .*(denied|privilege)")
+        self.server.rows("", self.poorer)
+        done = self.setup("mog_five", *poor, check=1)
+        self.assertRegex(done.stderr.decode(), r"^Failed to create database 'mog_five': .*denied")
+
     def test_dry_run_without_database(self):
         done = self.setup("mog_three", "--dry-run")
         self.assertIn(b"would be created", done.stdout)
@@ -225,6 +234,8 @@ class OnServer:
 
 class Mariadb(OnServer, unittest.TestCase):
     type = "MySQL"
+    poor = "CREATE USER poor@'%' IDENTIFIED BY 'poor'; GRANT SELECT ON mysql.* TO poor@'%'; GRANT CREATE ON *.* TO poor@'%'"
+    poorer = "REVOKE CREATE ON *.* FROM poor@'%'"
 
     @classmethod
     def setUpClass(cls):
@@ -323,6 +334,8 @@ class Mariadb(OnServer, unittest.TestCase):
 
 class Postgres(OnServer, unittest.TestCase):
     type = "Postgres"
+    poor = "CREATE ROLE poor LOGIN CREATEDB PASSWORD 'poor'"
+    poorer = "ALTER ROLE poor NOCREATEDB"
 
     @classmethod
     def setUpClass(cls):
