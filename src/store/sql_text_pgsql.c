@@ -126,7 +126,7 @@ const char *const sql_text_pgsql[SQL_STMTS] = {
                          "WHERE fid = ?",
 
     [SQL_TEMPFILE_INSERT] = "INSERT INTO tempfile (dmid, dkey, classid, devids, createtime) "
-                            "VALUES (?, ?, ?, ?, " NOW ") "
+                            "VALUES {(?, ?, ?, ?, " NOW ")} "
                             "RETURNING fid, EXISTS (SELECT 1 FROM file WHERE file.fid = tempfile.fid)",
     [SQL_TEMPFILE_INSERT_PLAIN] = "INSERT INTO tempfile (dmid, dkey, classid, devids, createtime) "
                                   "VALUES (?, ?, ?, ?, " NOW ")",

@@ -57,6 +57,7 @@ enum mog_err store_env_new(const struct store_config *c, struct store_env **out,
     pthread_mutex_init(&env->writer, NULL);
     pthread_mutex_init(&env->mutex, NULL);
     store_flush_init(&env->flush);
+    store_opens_init(&env->opens);
     *out = env;
     return MOG_OK;
 }
@@ -70,6 +71,7 @@ void store_env_free(struct store_env *env)
     pthread_mutex_destroy(&env->writer);
     pthread_mutex_destroy(&env->mutex);
     store_flush_fini(&env->flush);
+    store_opens_fini(&env->opens);
     free(env->hostname);
     free(env->held);
     free(env);
@@ -433,8 +435,7 @@ enum mog_err store_run_text(struct store *st, const char *text)
     return e;
 }
 
-/* The largest prepared size that is not more than half empty. */
-static size_t size_for(size_t n)
+size_t store_size_for(size_t n)
 {
     size_t k = 0;
     while (k + 1 < SQL_SIZES && n > sql_size[k])
@@ -450,7 +451,7 @@ enum mog_err store_run_bulk(struct store *st, const struct store_bulk *b, uint64
     for (size_t i = 0; i < b->n_head; i++)
         args[i] = b->head[i];
     for (size_t done = 0; e == MOG_OK && done < b->n;) {
-        size_t k = size_for(b->n - done), slots = sql_size[k];
+        size_t k = store_size_for(b->n - done), slots = sql_size[k];
         size_t n = b->n - done < slots ? b->n - done : slots;
         for (size_t i = 0; i < slots; i++) /* the last row once more fills the rest: harmless in all these statements */
             memcpy(&args[b->n_head + i * b->width], &b->rows[(done + (i < n ? i : n - 1)) * b->width],

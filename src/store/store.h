@@ -47,12 +47,12 @@ enum store_patience {
 };
 
 struct store_config {
-    const char *dsn;      /* "DBI:mysql:...", "DBI:SQLite:...", "DBI:Pg:..." */
-    const char *user;     /* NULL: "" */
-    const char *password; /* NULL: "" */
-    const char *hostname; /* names this host in rows of locks; NULL: gethostname() */
-    bool row_locks;       /* MySQL: named locks are rows of the table `lock`, for Galera and group replication, and
-                             reads wait until they see what was committed at other nodes */
+    const char *dsn;       /* "DBI:mysql:...", "DBI:SQLite:...", "DBI:Pg:..." */
+    const char *user;      /* NULL: "" */
+    const char *password;  /* NULL: "" */
+    const char *hostname;  /* names this host in rows of locks; NULL: gethostname() */
+    bool row_locks;        /* MySQL: named locks are rows of the table `lock`, for Galera and group replication, and
+                              reads wait until they see what was committed at other nodes */
     unsigned lock_renew_s; /* store_lock_renew() does something once in so many seconds; 0: 600 */
 };
 

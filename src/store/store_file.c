@@ -75,11 +75,10 @@ enum mog_err store_file_find_many(struct store *st, uint32_t dmid, const struct 
                                   struct store_found *out, bool *is_sure)
 {
     struct sql_value args[1 + STORE_FIND_MANY] = {sql_int(dmid)};
-    enum { SIZE = 1 }; /* of sql_size: STORE_FIND_MANY */
     size_t n_args = 1;
     enum sql_stmt id = flags & STORE_READ_CHECKSUM ? SQL_FILE_OF_KEYS_ALL : SQL_FILE_OF_KEYS_DEVIDS;
     enum mog_err e = MOG_ENOTFOUND;
-    assert(n <= STORE_FIND_MANY && sql_size[SIZE] == STORE_FIND_MANY);
+    assert(n <= STORE_FIND_MANY);
     for (size_t i = 0; i < n; i++) {
         out[i] = (struct store_found){0};
         if (keys[i].len <= STORE_NAME_BYTES_MAX)
@@ -88,12 +87,13 @@ enum mog_err store_file_find_many(struct store *st, uint32_t dmid, const struct 
     *is_sure = false;
     if (n_args == 1)
         return MOG_OK;
-    for (; n_args < 1 + STORE_FIND_MANY; n_args++)
+    size_t size = store_size_for(n_args - 1);
+    for (; n_args < 1 + sql_size[size]; n_args++)
         args[n_args] = args[1];
     if (flags & STORE_READ_SLAVE)
-        e = store_slave_run(st, id, SIZE, args, n_args);
+        e = store_slave_run(st, id, size, args, n_args);
     if (e != MOG_OK)
-        e = store_run_sized(st, id, SIZE, args, n_args);
+        e = store_run_sized(st, id, size, args, n_args);
     if (e != MOG_OK)
         return e;
     for (size_t i = 0; i < n; i++)

@@ -6,6 +6,7 @@
 #include "store/sql.h"
 #include "store/store.h"
 #include "store/store_flush.h"
+#include "store/store_opens.h"
 #include "store/store_row.h"
 
 #include <pthread.h>
@@ -30,6 +31,7 @@ struct store_env {
     _Atomic uint64_t min_fid;
     pthread_mutex_t writer; /* held by the one that writes, when the driver has one_writer */
     struct store_flush flush;
+    struct store_opens opens;
     pthread_mutex_t mutex;
     uint32_t *held; /* ids of locks that are rows and belong to a handle of this process */
     size_t n_held, cap_held;
@@ -98,6 +100,8 @@ MOG_MUSTCHECK enum mog_err store_run(struct store *st, enum sql_stmt id, const s
 /* The same for a statement with braces, in its form of sql_size[size] rows. */
 MOG_MUSTCHECK enum mog_err store_run_sized(struct store *st, enum sql_stmt id, size_t size,
                                            const struct sql_value *args, size_t n_args);
+/* The smallest `size` with places for n rows, or the largest there is. */
+size_t store_size_for(size_t n);
 #define STORE_RUN(st, id, ...)                                                                                         \
     store_run(st, id, (const struct sql_value[]){__VA_ARGS__},                                                         \
               sizeof((const struct sql_value[]){__VA_ARGS__}) / sizeof(struct sql_value))

@@ -32,16 +32,12 @@ static enum mog_err check_open(struct store *st, const struct store_file_open *o
 /* Register under a new number; `is_used`: a file has it already. */
 static enum mog_err insert_next(struct store *st, const struct store_file_open *o, uint64_t *fid, bool *is_used)
 {
-    const struct sql_value args[] = {sql_int(o->dmid), sql_name_of(o->key), sql_int(o->classid), sql_str(o->devids)};
     enum mog_err e = store_open(st);
     if (e != MOG_OK)
         return e;
-    if (st->conn->can_return) {
-        e = store_run(st, SQL_TEMPFILE_INSERT, args, 4);
-        *fid = sql_u64(&st->result, 0, 0);
-        *is_used = sql_i64(&st->result, 0, 1) != 0;
-        return e;
-    }
+    if (st->conn->can_return)
+        return store_opens_insert(st, o, fid, is_used);
+    const struct sql_value args[] = {sql_int(o->dmid), sql_name_of(o->key), sql_int(o->classid), sql_str(o->devids)};
     e = store_run(st, SQL_TEMPFILE_INSERT_PLAIN, args, 4);
     if (e != MOG_OK)
         return e;

@@ -590,7 +590,7 @@ START_TEST(several_keys_at_once)
     uint64_t before = store_statements(st);
     OK(st, store_file_find_many(st, 1, keys, N, STORE_READ_CHECKSUM, found, &is_sure));
     ck_assert_uint_eq(store_statements(st) - before, 1);
-    ck_assert(is_sure);
+    ck_assert(is_sure == (store_backend(st) != STORE_MYSQL || fixture_env("MOG_TEST_TEXT_NAMES") == NULL));
     const uint64_t want[N] = {second, 0, first, first, 0, 0, 0};
     for (size_t i = 0; i < N; i++)
         ck_assert_uint_eq(found[i].file.fid, want[i]);
