@@ -78,11 +78,12 @@ class OddRows(FakeNodesTest):
     def test_many_failures_of_a_kind_do_not_flood_the_log(self):
         self.want(0)
         dmid = self.rows(f"SELECT dmid FROM domain WHERE namespace='{self.name}'")[0][0]
-        for fid in range(900000, 900100):
-            for sql in (f"INSERT INTO file (fid, dmid, dkey, length, classid, devcount) VALUES ({fid}, {dmid}, '{fid}', 1, 0, 1)",
-                        f"INSERT INTO file_on (fid, devid) VALUES ({fid}, 4711)",
-                        f"INSERT INTO file_to_replicate (fid, nexttry, failcount, flags) VALUES ({fid}, 0, 0, 0)"):
-                self.cluster.database.execute(sql)
+        fids = range(900000, 900100)
+        for table, row in (("file (fid, dmid, dkey, length, classid, devcount)", f"({{fid}}, {dmid}, '{{fid}}', 1, 0, 1)"),
+                           ("file_on (fid, devid)", "({fid}, 4711)"),
+                           ("file_to_replicate (fid, nexttry, failcount, flags)", "({fid}, 0, 0, 0)")):
+            rows = ", ".join(row.format(fid=fid) for fid in fids)
+            self.cluster.database.execute(f"INSERT INTO {table} VALUES {rows}")
         before = self.cluster.tracker.log().count("source_down")
         self.want(2)
         wait_until(lambda: self.rows("SELECT COUNT(*) FROM file_to_replicate WHERE fid >= 900000 AND failcount=0") == [["0"]])
@@ -102,6 +103,10 @@ class OddRows(FakeNodesTest):
 
 class OddRowsOnMariadb(OddRows):
     database = "mariadb"
+
+
+class OddRowsOnPostgres(OddRows):
+    database = "postgres"
 
 
 if __name__ == "__main__":
