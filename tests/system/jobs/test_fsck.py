@@ -255,6 +255,20 @@ class Fsck(ClusterTest):
 class FsckOnMariadb(Fsck):
     database = "mariadb"
 
+    def test_a_file_deleted_meanwhile_is_left_alone(self):
+        """While the check waits for the file's lock, the file goes: nothing is logged, queued or forgotten."""
+        fid, db = self.place(b"12345", {1: None}, [1]), self.cluster.database
+        with db.session() as other:
+            with db.held(f"mgfs:fid:{fid}:replicate"):
+                db.execute(f"INSERT INTO file_to_queue (fid, type, nexttry) VALUES ({fid}, 1, 0)")
+                wait_until(lambda: other.rows("SELECT ID FROM information_schema.PROCESSLIST WHERE STATE='User lock'"),
+                           what="the check waits for the lock", pause=0.01)
+                other.rows(f"DELETE FROM file WHERE fid={fid}")
+            wait_until(lambda: db.rows(f"SELECT fid FROM file_to_queue WHERE fid={fid}") == [], what="it is checked")
+        self.assertEqual(db.rows(f"SELECT evcode FROM fsck_log WHERE fid={fid}"), [])
+        self.assertEqual((self.on(fid), self.queued(fid)), ([1], False))
+        db.execute(f"DELETE FROM file_on WHERE fid={fid}")
+
 
 if __name__ == "__main__":
     unittest.main()
