@@ -34,6 +34,7 @@ struct http_conn {
     int fd;
     struct sockaddr_storage address;
     bool is_surplus; /* came when all places were taken; its own thread's */
+    bool has_asked;  /* a request line has come; its own thread's, who sets it */
     bool is_hung_up; /* by us; under the table's lock */
     _Atomic int phase;
     _Atomic int64_t since_mono_ms; /* the phase began; in a body: the last bytes came */

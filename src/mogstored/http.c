@@ -3,6 +3,7 @@
 #include "mogstored/http.h"
 
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -37,13 +38,31 @@ static void library_log(void *arg, const char *format, va_list ap)
     log_debug("http: %s", text);
 }
 
+/*
+ * The library closes a connection without a word when the first thing on it has no resemblance to a request. Its socket
+ * is still open here.
+ */
+static void answer_garbage(const struct http_conn *conn)
+{
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    if (conn->has_asked || conn->is_hung_up || getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return;
+    /* The end of the stream counts as a byte. */
+    if (info.tcpi_bytes_received > 1 && info.tcpi_bytes_sent == 0)
+        (void)send(conn->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void connection_changed(void *arg, struct MHD_Connection *connection, void **context,
                                enum MHD_ConnectionNotificationCode code)
 {
     struct http *h = arg;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (*context)
+        if (*context) {
+            answer_garbage(*context);
             http_conns_remove(h->conns, *context);
+        }
         *context = NULL;
         return;
     }

@@ -90,6 +90,19 @@ static bool check_device(struct request *r)
 
 /* ---- on the device's threads ---- */
 
+/* What is synced waits for the disk most of the time: many of them at once share what they wait for. */
+static void waits_begin(const struct request *r)
+{
+    if (r->put.upload.is_synced)
+        device_wait_begin(r->dev);
+}
+
+static void waits_end(const struct request *r)
+{
+    if (r->put.upload.is_synced)
+        device_wait_end(r->dev);
+}
+
 static void need_open(struct request *r)
 {
     struct request_put *p = &r->put;
@@ -103,10 +116,12 @@ static void need_open(struct request *r)
 
 static void open_work(struct request *r)
 {
+    waits_begin(r);
     need_open(r);
+    waits_end(r);
 }
 
-static void write_work(struct request *r)
+static void write_piece(struct request *r)
 {
     struct request_put *p = &r->put;
     need_open(r);
@@ -115,6 +130,13 @@ static void write_work(struct request *r)
     p->used = 0;
     if (p->result != MOG_OK)
         upload_abort(&p->upload);
+}
+
+static void write_work(struct request *r)
+{
+    waits_begin(r);
+    write_piece(r);
+    waits_end(r);
 }
 
 /* MOG_EDIGEST when the bytes are not those that the client meant. */
@@ -134,10 +156,10 @@ static enum mog_err compare_md5(struct request_put *p)
     return MOG_EDIGEST;
 }
 
-static void commit_work(struct request *r)
+static void commit(struct request *r)
 {
     struct request_put *p = &r->put;
-    write_work(r);
+    write_piece(r);
     if (p->result != MOG_OK)
         return;
     p->result = compare_md5(p);
@@ -145,6 +167,13 @@ static void commit_work(struct request *r)
         p->result = upload_commit(&p->upload, &r->fail);
     else
         upload_abort(&p->upload);
+}
+
+static void commit_work(struct request *r)
+{
+    waits_begin(r);
+    commit(r);
+    waits_end(r);
 }
 
 /* ---- on the connection's thread ---- */

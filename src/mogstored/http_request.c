@@ -43,6 +43,7 @@ void *request_new(void *listener, const char *uri, struct MHD_Connection *connec
     r->http = l->http;
     r->connection = connection;
     r->conn = info->socket_context;
+    r->conn->has_asked = true;
     r->started_mono_us = clock_mono_us();
     r->get.fd = -1;
     upload_init(&r->put.upload);
@@ -114,6 +115,12 @@ static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const 
     (void)kind;
     if (strpbrk(name, " \t"))
         h->refusal = "bad header name";
+    /*
+     * Names and values lie in the order in which they came. Of a header that goes on in the next line the library makes
+     * a new one, behind all of them: joined to the name what belongs to the value.
+     */
+    if (value && (uintptr_t)value < (uintptr_t)name)
+        h->refusal = "folded header";
     if (strcasecmp(name, "Content-Length") == 0) {
         if (h->length && strcmp(h->length, value ? value : "") != 0)
             h->refusal = "more than one Content-Length";

@@ -20,7 +20,7 @@
 #include "mogstored/dpath.h"
 #include "mogstored/janitor.h"
 
-enum { TEMP_TRIES = 8, START_WRITE_BYTES = 8 << 20, RESERVE_FROM_BYTES = 1 << 20 };
+enum { TEMP_TRIES = 8, START_WRITE_BYTES = 8 << 20, RESERVE_FROM_BYTES = 2 << 20 };
 
 void upload_init(struct upload *u)
 {
@@ -105,9 +105,7 @@ static int enter_or_create(struct upload *u, int at, const char *name, struct mo
 {
     int fd = beneath_open(at, name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0 && errno == ENOENT) {
-        device_wait_begin(u->dev);
         *e = dirsync_mkdir(u->dev->dirsync, at, name, u->is_synced, f);
-        device_wait_end(u->dev);
         if (*e != MOG_OK) {
             int err = f->sys_errno;
             *e = upload_fail(u->dev, err, "cannot create a directory for", u->path, f);
@@ -287,20 +285,11 @@ static enum mog_err give_name(struct upload *u, struct mog_fail *f)
 
 static enum mog_err sync_directory(struct upload *u, struct mog_fail *f)
 {
-    device_wait_begin(u->dev);
     enum mog_err e = dirsync_wait(u->dev->dirsync, u->dirfd, f);
-    if (e == MOG_OK)
-        dirsync_barrier(u->dev->dirsync);
-    device_wait_end(u->dev);
-    return e == MOG_OK ? e : upload_fail(u->dev, f->sys_errno, "cannot sync the directory of", u->path, f);
-}
-
-static enum mog_err sync_file(struct upload *u, struct mog_fail *f)
-{
-    device_wait_begin(u->dev);
-    int err = fdatasync(u->fd) == 0 ? 0 : errno;
-    device_wait_end(u->dev);
-    return err == 0 ? MOG_OK : upload_fail(u->dev, err, "cannot sync", u->path, f);
+    if (e != MOG_OK)
+        return upload_fail(u->dev, f->sys_errno, "cannot sync the directory of", u->path, f);
+    dirsync_barrier(u->dev->dirsync);
+    return MOG_OK;
 }
 
 enum mog_err upload_commit(struct upload *u, struct mog_fail *f)
@@ -308,8 +297,8 @@ enum mog_err upload_commit(struct upload *u, struct mog_fail *f)
     enum mog_err e = MOG_OK;
     int64_t began = clock_mono_us();
     /* A sync that failed is never tried again: the kernel has forgotten what it could not write. */
-    if (u->is_synced)
-        e = sync_file(u, f);
+    if (u->is_synced && fdatasync(u->fd) != 0)
+        e = upload_fail(u->dev, errno, "cannot sync", u->path, f);
     if (e == MOG_OK)
         e = close_file(u, f);
     if (e == MOG_OK)

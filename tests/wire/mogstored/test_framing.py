@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """How requests are parsed: versions, line ends, lengths that lie, connections that stay and that go."""
+import socket
 import unittest
 
 from storednode import StoredTest
@@ -35,6 +36,10 @@ class Framing(StoredTest):
             put + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n": (400, 413),
             "GET / HTTP/2.0\r\n\r\n": 505, "GET / HTTP/0.9\r\n\r\n": (400, 505),
             "GET / HTTP/1.1\r\nA b: c\r\n\r\n": 400, "GET / HTTP/1.1\r\nA : c\r\n\r\n": 400,
+            "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n": 400, "GET / HTTP/1.1\r\nA: b\r\n\tc\r\nB: d\r\n\r\n": 400,
+            "GET / HTTP/1.1\r\n A: b\r\n\r\n": 400, "GET / HTTP/1.1\r\nA:\r\n b\r\n\r\n": 400,
+            "GET / HTTP/1.1\r\nA: b\r\n c\r\n d\r\n\r\n": 400,
+            put + "Content-Length: 1\r\n 2\r\n\r\nabcdefghijkl": 400,
             "GET / HTTP/1.1\r\nX: " + "y" * 200000 + "\r\n\r\n": 431,
             "GET / HTTP/1.1\r\n" + "".join(f"h{i}: v\r\n" for i in range(5000)) + "\r\n": 431,
             "GET /dev1/" + "x" * 200000 + " HTTP/1.1\r\n\r\n": (400, 414),
@@ -66,14 +71,37 @@ class Framing(StoredTest):
             self.assertTrue(closed, data)
 
     def test_not_http(self):
-        for data in ("nonsense\r\n\r\n", "GET /\r\n\r\n", "size /dev1/x\n\n"):
-            with self.node.connect() as connection:
+        for data in ("nonsense\r\n\r\n", "GET /\r\n\r\n", "size /dev1/x\n\n", "\x16\x03\x01\x02\r\n\r\n", "x\r\n"):
+            with self.subTest(data=data), self.node.connect() as connection:
                 connection.send(data)
-                connection.sock.settimeout(5)
-                while connection.fill():
-                    pass
-                self.assertTrue(connection.buffer == b"" or b" 400 " in connection.buffer or
-                                b" 505 " in connection.buffer, connection.buffer)
+                self.assertIn(connection.answer().status, (400, 505))
+                connection.buffer = b""
+                self.assertTrue(connection.ended())
+
+    def test_nothing_is_said_to_who_says_nothing(self):
+        with self.node.connect() as connection:
+            connection.sock.shutdown(socket.SHUT_WR)
+            self.assertTrue(connection.ended())
+        with self.node.connect() as connection:
+            self.assertEqual(connection.request("GET", "/").status, 200)
+            connection.sock.shutdown(socket.SHUT_WR)
+            self.assertTrue(connection.ended())
+
+    def test_lengths_that_lie(self):
+        """More than was announced is the next request; less is no file."""
+        with self.node.connect() as connection:
+            connection.send("PUT /dev1/lie HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcdefgh\r\n\r\n")
+            self.assertEqual(connection.answer().status, 201)
+            self.assertEqual(self.node.read("/dev1/lie"), b"abc")
+            while connection.fill():
+                pass
+        with self.node.connect() as connection:
+            connection.send("PUT /dev1/lie HTTP/1.1\r\nContent-Length: 9\r\n\r\nabcdefgh")
+            connection.sock.shutdown(socket.SHUT_WR)
+            while connection.fill():
+                pass
+            self.assertNotIn(b" 20", connection.buffer)
+        self.assertEqual(self.node.read("/dev1/lie"), b"abc")
 
     def test_body_that_nobody_wants(self):
         for method, status in (("GET", 200), ("HEAD", 200), ("DELETE", 403), ("OPTIONS", 200), ("POST", 501)):

@@ -115,6 +115,7 @@ class Isolation(unittest.TestCase):
         at = time.monotonic()
         self.assertEqual(self.node.request("GET", "/dev2/usage").status, 503)
         self.assertLess(time.monotonic() - at, 0.5)
+        self.assertIn(f"dev2 is unhealthy: cannot read: {os.strerror(errno.EIO)}", self.node.log())
         with self.node.side() as side:
             self.assertEqual(side.say("MD5 /dev2/0/x"), "ERR read /dev2/0/x at 0 failed")
             self.assertEqual(side.say("size /dev2/0/x"), "/dev2/0/x -1")

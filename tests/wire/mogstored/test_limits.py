@@ -47,7 +47,7 @@ class FewPlaces(StoredTest):
 
 class ManyPlaces(unittest.TestCase):
     def test_idle_connections_are_cheap(self):
-        count = 3000
+        count = 2000
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 500) if hard > 0 else count + 500, hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
@@ -62,12 +62,33 @@ class ManyPlaces(unittest.TestCase):
                 self.assertEqual(connection.answer().status, 200)
             each = (node.memory_kib() - before) / count
             if not is_sanitized():
-                self.assertLess(each, 24, "KiB a connection")
+                self.assertLessEqual(each, 16, "KiB a connection")
             began = time.monotonic()
             self.assertEqual(node.request("GET", "/dev1/x").status, 200)
             self.assertLess(time.monotonic() - began, 1)
             for connection in connections:
                 connection.close()
+
+
+def switches(pid):
+    """How often threads of the process have gone to sleep and were woken, so far."""
+    count = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/status") as f:
+            count += next(int(line.split()[1]) for line in f if line.startswith("voluntary_ctxt_switches"))
+    return count
+
+
+class Idle(unittest.TestCase):
+    def test_who_does_nothing_needs_nothing(self):
+        with StoredNode(env={"MOG_DISK_USAGE_INTERVAL": "10"}) as node:
+            self.assertEqual(node.request("GET", "/dev1/usage").status, 200)
+            seconds, before, began = 4, switches(node.pid), time.monotonic()
+            wait_until(lambda: time.monotonic() - began >= seconds, what="some seconds have passed")
+            each = (switches(node.pid) - before) / (time.monotonic() - began)
+            self.assertLess(each, 10, "times a second")
+            if not is_sanitized():
+                self.assertLess(node.memory_kib(), 8192)
 
 
 class Huge(StoredTest):
