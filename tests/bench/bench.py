@@ -9,7 +9,9 @@ import datetime
 import json
 import os
 import platform
+import subprocess
 import sys
+import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import compare  # noqa: E402
@@ -72,7 +74,7 @@ def main():
         parser.error(f"unknown rows: {' '.join(unknown)}; there are {' '.join(names)}")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:PROCESSORS])
     stand = Stand(1 if args.quick else 3, 2000 if args.quick else 10000)
-    rounds, got = 3 if args.quick else 5, []
+    rounds, got, failed = 3 if args.quick else 5, [], []
 
     def out(line):
         if not args.json:
@@ -80,16 +82,20 @@ def main():
     out(machine())
     try:
         for table, rows in ((Table(out, COMPARED), compare.ROWS), (Table(out, MEASURED), measures.ROWS)):
-            for name in rows:
-                if args.rows and name not in args.rows:
-                    continue
-                for row in rows[name](stand, rounds):
-                    got.append({"row": name, **row})
-                    table.add(row)
+            for name in (n for n in rows if not args.rows or n in args.rows):
+                try:
+                    for row in rows[name](stand, rounds):
+                        got.append({"row": name, **row})
+                        table.add(row)
+                except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError):
+                    traceback.print_exc()  # the other rows may well be had
+                    failed.append(name)
     finally:
         stand.close()
     if args.json:
         print(json.dumps({"machine": machine(), "rows": got}, indent=1))
+    if failed:
+        sys.exit(f"without result: {' '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def begin_background(client):
 
 
 def latency(stand, rounds):
-    with stand.new_cluster("mariadb", nodes=3, classes=(("two", 2),), files=2 * stand.files) as cluster:
+    with stand.new_cluster("mariadb", nodes=3, classes=(("two", 2),), files=stand.files) as cluster:
         peak = statistics.median(stand.mogbench(cluster, "get_paths")["per_second"] for _ in range(rounds))
         rate = int(peak / 2)
         median, late = medians(rounds, lambda: load(stand, cluster, rate))
@@ -94,7 +94,7 @@ def latency(stand, rounds):
         with cluster.client() as client:
             begin_background(client)
             count = "SELECT COUNT(*) FROM file_to_replicate"
-            wait_until(lambda: int(cluster.database.rows(count)[0][0]) < 2 * stand.files - 100, 120, "copies are made")
+            wait_until(lambda: int(cluster.database.rows(count)[0][0]) < stand.files - 100, 120, "copies are made")
             busy_median, busy_late = medians(1, lambda: load(stand, cluster, rate))
             left = int(cluster.database.rows(count)[0][0])
         assert left, "the background work ended too early: there is nothing to see"

@@ -13,7 +13,7 @@ CONNECTIONS = 32
 DOMAIN, CLASS, PREFIX = "bench", "one", "bench/"
 WORKERS = {"query_jobs": 20, "replicate_jobs": 0, "delete_jobs": 0, "fsck_jobs": 0, "debug": 0}
 # Durable, and all data in memory: what a cluster's database should be.
-MARIADB = ("--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M",
+MARIADB = ("--innodb-flush-log-at-trx-commit=1", "--innodb-buffer-pool-size=1G", "--innodb-log-file-size=128M",
            "--max-connections=500")
 HISTORY = "SELECT COUNT FROM information_schema.INNODB_METRICS WHERE NAME = 'trx_rseg_history_len'"
 
