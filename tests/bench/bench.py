@@ -16,6 +16,7 @@ import traceback
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import compare  # noqa: E402
 import measures  # noqa: E402
+from client import TrackerError  # noqa: E402
 from stand import Stand  # noqa: E402
 
 PROCESSORS = 2
@@ -87,7 +88,7 @@ def main():
                     for row in rows[name](stand, rounds):
                         got.append({"row": name, **row})
                         table.add(row)
-                except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError):
+                except (AssertionError, OSError, RuntimeError, TrackerError, subprocess.SubprocessError):
                     traceback.print_exc()  # the other rows may well be had
                     failed.append(name)
     finally:
