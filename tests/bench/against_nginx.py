@@ -79,6 +79,8 @@ class Bench:
                 yield self.pair("GET 4k, no keep-alive", get, ["Connection: close"])
             size = 4096 if name == "4k" else 1048576
             yield self.pair(f"PUT {name}", put_lua(size, name + "w"))
+            if name == "4k":
+                yield self.pair("PUT 4k, no keep-alive", put_lua(size, name + "w"), ["Connection: close"])
 
 
 def main():
