@@ -59,9 +59,13 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 {
     struct http *h = arg;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (*context) {
-            answer_garbage(*context);
-            http_conns_remove(h->conns, *context);
+        struct http_conn *conn = *context;
+        if (conn) {
+            /* A head that the library could not take apart: it says no more of that request. */
+            if (conn->request)
+                request_completed(NULL, connection, &conn->request, MHD_REQUEST_TERMINATED_WITH_ERROR);
+            answer_garbage(conn);
+            http_conns_remove(h->conns, conn);
         }
         *context = NULL;
         return;

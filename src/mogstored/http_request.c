@@ -44,6 +44,7 @@ void *request_new(void *listener, const char *uri, struct MHD_Connection *connec
     r->connection = connection;
     r->conn = info->socket_context;
     r->conn->has_asked = true;
+    r->conn->request = r;
     r->started_mono_us = clock_mono_us();
     r->get.fd = -1;
     upload_init(&r->put.upload);
@@ -415,6 +416,7 @@ void request_completed(void *listener, struct MHD_Connection *connection, void *
     account(r);
     put_fini(r, code != MHD_REQUEST_TERMINATED_COMPLETED_OK);
     get_fini(r);
+    r->conn->request = NULL;
     http_conn_enter(r->conn, HTTP_PHASE_IDLE);
     request_give(r);
 }

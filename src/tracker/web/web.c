@@ -87,8 +87,12 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 {
     struct web *w = arg;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (*context != NULL)
-            http_conns_remove(w->conns, *context);
+        struct http_conn *conn = *context;
+        /* A head that the library could not take apart: it says no more of that request. */
+        if (conn != NULL && conn->request != NULL)
+            web_request_completed(w, connection, &conn->request, MHD_REQUEST_TERMINATED_WITH_ERROR);
+        if (conn != NULL)
+            http_conns_remove(w->conns, conn);
         *context = NULL;
         return;
     }

@@ -53,6 +53,7 @@ void *web_request_new(void *web, const char *uri, struct MHD_Connection *connect
     r->web = web;
     r->connection = connection;
     r->conn = info->socket_context;
+    r->conn->request = r;
     r->started_mono_us = clock_mono_us();
     r->handler = WEB_REFUSED;
     r->is_too_long = len > WEB_TARGET_MAX;
@@ -303,6 +304,7 @@ void web_request_completed(void *web, struct MHD_Connection *connection, void **
     int status = complete ? r->status : r->has_begun ? 499 : 400;
     metric_add(&r->web->requests[r->handler][status_index(status)], 1);
     metric_observe(&r->web->seconds[r->handler], clock_mono_us() - r->started_mono_us);
+    r->conn->request = NULL;
     http_conn_enter(r->conn, HTTP_PHASE_IDLE);
     if (r->response != NULL)
         MHD_destroy_response(r->response);

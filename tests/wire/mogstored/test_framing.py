@@ -3,7 +3,7 @@
 import socket
 import unittest
 
-from storednode import StoredTest
+from storednode import StoredTest, is_sanitized
 
 
 class Framing(StoredTest):
@@ -118,6 +118,23 @@ class Framing(StoredTest):
             status_of_large, closed = self.first(f"{method} / HTTP/1.1\r\nContent-Length: 70000\r\n\r\n") \
                 if method != "HEAD" else (200, True)
             self.assertEqual((status_of_large, closed), (status, True))
+
+    def test_very_many_arguments(self):
+        """More than the library has room for: it forgets the request, and we must not."""
+        for turn in range(8):
+            if turn == 1:
+                before = self.node.memory_kib()  # with what so many connections cost
+            crowd = [self.node.connect() for _ in range(400)]
+            for connection in crowd:
+                connection.send(b"GET /dev1/x?" + b"a&" * 4000 + b" HTTP/1.1\r\n\r\n")
+                connection.sock.shutdown(socket.SHUT_WR)
+            for connection in crowd:
+                while connection.fill():
+                    pass
+                connection.close()
+        if not is_sanitized():
+            self.assertLess(self.node.memory_kib() - before, 10 << 10)
+        self.assertEqual(self.request("GET", "/").status, 200)
 
     def test_deep_pipeline(self):
         count = 3000

@@ -101,6 +101,19 @@ class Hostile(WebTest):
         for path in (b"/api/status?" + b"a=b&" * 2000, b"/api/why?" + b"&" * 8000, b"/?" + b"a&" * 4000):
             got = self.raw(b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
             self.assertTrue(set(statuses(got)) <= {200, 400, 404, 413, 414, 431}, got)
+        for turn in range(8):
+            if turn == 1:
+                before = self.cluster.tracker.memory_kib()  # with what so many connections cost
+            crowd = [socket.create_connection((self.address, self.port)) for _ in range(400)]
+            for sock in crowd:
+                sock.sendall(b"GET /?" + b"a&" * 3900 + b" HTTP/1.1\r\n" + HOST + b"\r\n")
+                sock.shutdown(socket.SHUT_WR)
+            for sock in crowd:
+                while sock.recv(1 << 16):
+                    pass
+                sock.close()
+        if not is_sanitized():
+            self.assertLess(self.cluster.tracker.memory_kib() - before, 10 << 10)
 
     def test_every_byte_in_a_path(self):
         for c in range(256):
