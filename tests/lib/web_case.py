@@ -3,6 +3,7 @@
 import http.client
 import re
 import socket
+import time
 import urllib.parse
 
 from cluster import DEADLINE, ClusterTest, free_port, new_address, wait_until
@@ -89,6 +90,18 @@ class WebTest(ClusterTest):
         reply = self.fetch("/metrics")
         self.assertEqual(reply.status, 200)
         return parse_metrics(reply.text)
+
+
+    def assertCheap(self, target, times=100):
+        """Reading it asks no database, and costs the tracker less than 5 ms of a processor, whatever else runs here."""
+        before, began = self.metrics(), time.monotonic()
+        for _ in range(times):
+            self.assertEqual(self.fetch(target).status, 200)
+        after, spent = self.metrics(), time.monotonic() - began
+        self.assertLess((after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]) / times, 0.005, target)
+        # The monitor and the jobs go on asking; readings that asked would show.
+        asked = after["mogilefsd_database_statement_seconds_count"] - before["mogilefsd_database_statement_seconds_count"]
+        self.assertLess(asked, times * max(1, spent / 2), target)
 
 
 class GatewayTest(WebTest):

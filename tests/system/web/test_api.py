@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import threading
-import time
 import unittest
 import urllib.parse
 
@@ -112,16 +111,7 @@ class Status(ApiTest):
             self.api(f"/api/status?after={odd}", 400)
 
     def test_cost(self):
-        took, before = [], self.metrics()
-        for _ in range(50):
-            start = time.monotonic()
-            self.fetch("/api/status")
-            took.append(time.monotonic() - start)
-        asked = self.metrics()["mogilefsd_database_statement_seconds_count"] - \
-            before["mogilefsd_database_statement_seconds_count"]
-        self.assertLess(min(took), 0.005)  # the others show what else runs on this machine
-        self.assertLess(asked, 50 if sum(took) < 2 else 50 * sum(took))
-
+        self.assertCheap("/api/status")
 
     def test_every_key_is_in_the_manual(self):
         root = os.path.join(os.path.dirname(__file__), "..", "..", "..")

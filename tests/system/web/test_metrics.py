@@ -64,18 +64,7 @@ class Metrics(WebTest):
         self.assertLess(abs(now["process_start_time_seconds"] - time.time()), 300)
 
     def test_reading_is_cheap(self):
-        took = []
-        before = self.metrics()
-        for _ in range(50):
-            start = time.monotonic()
-            self.fetch("/metrics")
-            took.append(time.monotonic() - start)
-        after = self.metrics()
-        self.assertLess(min(took), 0.005)  # the others show what else runs on this machine
-        # The monitor and the jobs go on asking; fifty readings that asked would show.
-        spent = sum(took)
-        asked = after["mogilefsd_database_statement_seconds_count"] - before["mogilefsd_database_statement_seconds_count"]
-        self.assertLess(asked, 50 if spent < 2 else 50 * spent)
+        self.assertCheap("/metrics")
 
     @unittest.skipUnless(PROMTOOL, "promtool is not installed (Debian package prometheus)")
     def test_promtool_accepts_it(self):

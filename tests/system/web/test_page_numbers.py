@@ -66,15 +66,7 @@ class Many(PageTest):
 
     def test_what_they_cost_the_tracker(self):
         for target in ("/api/status", "/metrics"):
-            took, before = [], self.metrics()
-            for _ in range(50):
-                start = time.monotonic()
-                self.fetch(target)
-                took.append(time.monotonic() - start)
-            asked = self.metrics()["mogilefsd_database_statement_seconds_count"] - \
-                before["mogilefsd_database_statement_seconds_count"]
-            self.assertLess(min(took), 0.005, target)  # the others show what else runs on this machine
-            self.assertLess(asked, 50 if sum(took) < 2 else 50 * sum(took), target)
+            self.assertCheap(target)
 
 
 if __name__ == "__main__":
