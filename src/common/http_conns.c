@@ -159,7 +159,8 @@ static void hang_up_ended(struct http_conns *c, int64_t now)
     for (struct http_conn *conn = c->first; conn; conn = conn->next) {
         int phase = atomic_load(&conn->phase);
         bool may_wait = phase == HTTP_PHASE_IDLE || phase == HTTP_PHASE_HEADER || phase == HTTP_PHASE_BODY;
-        if (may_wait && now - atomic_load(&conn->since_mono_ms) > HTTP_END_LIMIT_MS) {
+        int64_t quiet_ms = now - atomic_load(&conn->since_mono_ms);
+        if (may_wait && quiet_ms > HTTP_END_LIMIT_MS && quiet_ms < HTTP_END_LAST_MS) {
             polls[n] = (struct pollfd){.fd = conn->fd, .events = POLLRDHUP};
             conns[n++] = conn;
         }

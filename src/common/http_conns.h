@@ -24,7 +24,8 @@ enum {
     HTTP_HEADER_LIMIT_MS = 30000,
     HTTP_BODY_LIMIT_MS = 30000,
     HTTP_ANSWER_LIMIT_MS = 120000,
-    HTTP_END_LIMIT_MS = 500,
+    HTTP_END_LIMIT_MS = 500,  /* so long after its last bytes a connection is looked at for its end, ... */
+    HTTP_END_LAST_MS = 10000, /* ... and no longer: what comes later is an event of its own */
     HTTP_FRESH_MS = 250
 };
 

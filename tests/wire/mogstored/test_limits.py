@@ -86,8 +86,8 @@ class Idle(unittest.TestCase):
             seconds, before, began = 4, switches(node.pid), time.monotonic()
             wait_until(lambda: time.monotonic() - began >= seconds, what="some seconds have passed")
             each = (switches(node.pid) - before) / (time.monotonic() - began)
-            self.assertLess(each, 10, "times a second")
             if not is_sanitized():
+                self.assertLess(each, 10, "times a second")
                 self.assertLess(node.memory_kib(), 8192)
 
 
