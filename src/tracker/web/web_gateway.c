@@ -139,7 +139,7 @@ static const char *wanted_range(const struct web_request *r, const struct gatewa
 /* "host:port/devN/..." of a copy. */
 static const char *place(const struct gateway *g, size_t i)
 {
-    return g->copies.urls[i] + sizeof(scheme) - 1;
+    return g->copies.urls[i] + strlen(scheme);
 }
 
 static void accel(struct web_request *r, const struct gateway *g)
