@@ -20,7 +20,14 @@
 #include "common/mem.h"
 #include "common/num.h"
 
-enum { THREADS_MAX = 1000, SECONDS_MAX = 3600, BYTES_MAX = 64 << 20, FILES_A_FOLDER = 1000, NAME_SIZE = 64, TEMPORARY_SIZE = NAME_SIZE + 8 };
+enum {
+    THREADS_MAX = 1000,
+    SECONDS_MAX = 3600,
+    BYTES_MAX = 64 << 20,
+    FILES_A_FOLDER = 1000,
+    NAME_SIZE = 64,
+    TEMPORARY_SIZE = NAME_SIZE + 8
+};
 
 struct run {
     int dirfd;
