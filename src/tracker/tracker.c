@@ -79,7 +79,8 @@ struct tracker {
     bool working;         /* the first monitor round is done, workers were started */
     const char *end_reason;
     uint64_t ticks;
-    int fresh_ticks; /* to come, with a look at the cluster in each */
+    uint64_t slave_version; /* of the settings of read slaves that were looked at */
+    int fresh_ticks;        /* to come, with a look at the cluster in each */
 };
 
 struct tracker *tracker_new(void)
@@ -580,8 +581,12 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 static void apply_settings(struct tracker *t)
 {
     const struct cluster *c = cluster_box_borrow(t->box);
-    if (c != NULL && store_env_backend(t->env) == STORE_MYSQL)
-        tracker_slaves_apply(t->env, c, t->ticks % 60 == 1);
+    if (c != NULL && store_env_backend(t->env) == STORE_MYSQL) {
+        /* What is wrong with them is said when they change, and now and then. */
+        uint64_t version = cluster_setting_u64(c, "slave_version", 0);
+        tracker_slaves_apply(t->env, c, t->ticks % 60 == 1 || version != t->slave_version);
+        t->slave_version = version;
+    }
     cluster_box_release(t->box, c);
 }
 
