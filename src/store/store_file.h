@@ -34,7 +34,7 @@ MOG_MUSTCHECK enum mog_err store_file_find(struct store *st, uint32_t dmid, stru
  * Unless `*is_sure` it may be there all the same (the column ignores case): ask store_file_find(). On error all of
  * `out` is empty, and one key that the database does not take spoils all: ask for each.
  */
-enum { STORE_FIND_MANY = 10 };
+enum { STORE_FIND_MANY = 20 };
 MOG_MUSTCHECK enum mog_err store_file_find_many(struct store *st, uint32_t dmid, const struct span *keys, size_t n,
                                                 unsigned flags, struct store_found *out, bool *is_sure);
 MOG_MUSTCHECK enum mog_err store_file_get(struct store *st, uint64_t fid, unsigned flags, struct store_found *out);

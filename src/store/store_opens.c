@@ -6,7 +6,7 @@
 
 #include "store/store_run.h"
 
-enum { RUNNING_MAX = 2, SHARE_MAX = 10, WIDTH = 4 };
+enum { RUNNING_MAX = 2, SHARE_MAX = 20, WIDTH = 4 };
 
 struct store_opens_wait {
     struct store_opens_wait *next;

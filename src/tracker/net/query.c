@@ -32,71 +32,35 @@ static void worker_free(void *worker)
     cmd_ctx_free(worker);
 }
 
-/* A query thread takes a request. */
-static void begin(struct request *r, int64_t now_us)
+void query_begin(struct request *r, int64_t now_us)
 {
     metric_observe(&r->server->waits, now_us - r->sent_us);
     atomic_store(&r->started, true);
 }
 
-static void finish(struct cmd_ctx *ctx, struct request *r, int64_t started_us)
+void query_end(struct cmd_ctx *ctx, struct request *r, int64_t started_us)
 {
     r->is_refused = cmd_was_refused(ctx);
     r->run_us = clock_mono_us() - started_us;
-    server_post_done(r);
 }
 
-static void work_alone(struct cmd_ctx *ctx, struct request *r)
+void query_run(struct cmd_ctx *ctx, struct request *r)
 {
     int64_t started_us = clock_mono_us();
-    begin(r, started_us);
+    query_begin(r, started_us);
     r->row = cmd_run(ctx, span_make(r->line, r->len), &r->client, &r->reply);
-    finish(ctx, r, started_us);
-}
-
-static bool is_lookup(void *arg, void *item)
-{
-    (void)arg;
-    return ((struct request *)item)->is_lookup;
-}
-
-/* Read what all of them ask for in one round trip. False: they must be run alone. */
-static bool work_together(struct cmd_ctx *ctx, struct request *const *all, size_t n)
-{
-    struct span lines[CMD_TOGETHER_MAX];
-    int64_t started_us = clock_mono_us();
-    for (size_t i = 0; i < n; i++)
-        lines[i] = span_make(all[i]->line, all[i]->len);
-    if (!cmd_read_ahead(ctx, lines, n))
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        begin(all[i], started_us);
-        all[i]->row = cmd_run_ahead(ctx, i, &all[i]->client, &all[i]->reply);
-        finish(ctx, all[i], started_us);
-    }
-    return true;
+    query_end(ctx, r, started_us);
+    server_post_done(r->server, &r, 1);
 }
 
 static void work(void *worker, void *item)
 {
     struct cmd_ctx *ctx = worker;
-    struct request *all[CMD_TOGETHER_MAX] = {item};
-    struct pool *pool = all[0]->server->queries;
-    void *more[CMD_TOGETHER_MAX - 1];
-    size_t n = 1;
-    if (all[0]->is_lookup && cmd_wants_ahead(ctx))
-        n += pool_take(pool, is_lookup, NULL, more, CMD_TOGETHER_MAX - 1);
-    for (size_t i = 1; i < n; i++)
-        all[i] = more[i - 1];
-    if (n > 1 && work_together(ctx, all, n))
-        return;
-    /* The others go back, so that they do not wait for each other. */
-    for (size_t i = 1; i < n; i++) {
-        all[i]->is_lookup = false;
-        if (!pool_submit(pool, all[i]))
-            work_alone(ctx, all[i]);
-    }
-    work_alone(ctx, all[0]);
+    struct request *r = item;
+    if (r->is_lookup && cmd_wants_ahead(ctx))
+        lookups_run(ctx, r);
+    else
+        query_run(ctx, r);
 }
 
 /* Canceled in the loop, or left over at the end: the loop thread frees it either way. */
@@ -234,7 +198,7 @@ static struct request *request_new(struct conn *c, char *line, size_t len)
     return r;
 }
 
-static void submit(struct request *r)
+void query_hand_in(struct request *r)
 {
     struct server *s = r->server;
     if (pool_is_full(s->queries))
@@ -254,7 +218,7 @@ void query_submit(struct conn *c, char *line, size_t len)
     c->request = r;
     r->is_held = !s->is_ready && !cmd_is_early(span_make(line, len));
     if (!r->is_held)
-        submit(r);
+        query_hand_in(r);
 }
 
 void query_release(struct server *s)
@@ -264,7 +228,7 @@ void query_release(struct server *s)
     {
         if (r->is_held) {
             r->is_held = false;
-            submit(r);
+            query_hand_in(r);
         }
     }
 }

@@ -98,15 +98,15 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     spread_watch_lines(s, lines);
 }
 
-/* A query thread has finished: hand the request back to the loop. */
-void server_post_done(struct request *r)
+void server_post_done(struct server *s, struct request *const *all, size_t n)
 {
-    struct server *s = r->server;
-    r->done_next = NULL;
     pthread_mutex_lock(&s->lock);
     bool was_empty = s->done == NULL;
-    *s->done_last = r;
-    s->done_last = &r->done_next;
+    for (size_t i = 0; i < n; i++) {
+        all[i]->done_next = NULL;
+        *s->done_last = all[i];
+        s->done_last = &all[i]->done_next;
+    }
     pthread_mutex_unlock(&s->lock);
     if (was_empty)
         wake_loop(s);
@@ -237,6 +237,7 @@ void server_tick(struct server *s)
 {
     drop_lost(s);
     tend_workers(s);
+    lookups_tick(s);
     if (s->accept_paused_ms != 0 && clock_mono_ms() >= s->accept_paused_ms) {
         s->accept_paused_ms = 0;
         for (size_t i = 0; i < s->n_listeners; i++)
@@ -264,6 +265,7 @@ struct server *server_new(struct event_base *base, const struct cmd_shared *shar
     while (cmd_table()[n_commands].name != NULL)
         n_commands++;
     s->costs = mem_calloc(n_commands, sizeof(*s->costs));
+    lookups_init(&s->lookups);
     s->queries = query_pool_new(s);
     s->instant = cmd_ctx_new(shared);
     access_measure(s);
@@ -383,6 +385,7 @@ void server_free(struct server *s)
     for (size_t i = 0; i < s->n_slow; i++)
         free(s->slow[i].line);
     free(s->costs);
+    lookups_fini(&s->lookups);
     cmd_ctx_free(s->instant);
     server_access_fini(&s->access);
     pthread_mutex_destroy(&s->lock);

@@ -80,6 +80,18 @@ struct watch_line {
     char text[];
 };
 
+/*
+ * Lookups that are read together: at most LOOKUPS_AT_ONCE statements are under way, since more of them would each carry
+ * less. Invariants, under `lock`: 1. one waits in the list only while all places are taken; who leaves a place takes
+ * what waits along. 2. `begun_us` of a place that is free is 0.
+ */
+enum { LOOKUPS_AT_ONCE = 2 };
+struct lookups {
+    pthread_mutex_t lock;
+    int64_t begun_us[LOOKUPS_AT_ONCE];
+    struct request *first, **last; /* by done_next */
+};
+
 struct server {
     struct event_base *base;
     const struct cmd_shared *shared;
@@ -89,6 +101,7 @@ struct server {
     struct conn *conns;
     _Atomic size_t n_conns;
     struct pool *queries;
+    struct lookups lookups;
     _Atomic size_t queries_wanted;
     struct request *requests; /* all in work */
     bool is_ready;            /* the first look at the cluster is done */
@@ -117,8 +130,16 @@ struct server {
     _Atomic size_t n_watchers;
 };
 
-/* server.c: a query thread hands a finished request back to the loop. Any thread. */
-void server_post_done(struct request *r);
+/* server.c: a query thread hands finished requests back to the loop. Any thread. */
+void server_post_done(struct server *s, struct request *const *all, size_t n);
+
+/* lookups.c: run a request that is a lookup, with others that wait; or leave it to those that are at it. Query threads.
+ */
+void lookups_init(struct lookups *l);
+void lookups_fini(struct lookups *l);
+void lookups_run(struct cmd_ctx *ctx, struct request *r);
+/* Once a second: those that wait behind a database that hangs go on alone. Loop thread. */
+void lookups_tick(struct server *s);
 
 /* conn.c */
 struct conn *conn_new(struct server *s, int fd, const char *peer, const struct sockaddr_storage *addr);
@@ -159,6 +180,12 @@ bool query_is_instant(const struct server *s, const char *line, size_t len);
 void query_run_now(struct conn *c, char *line, size_t len, struct buf *out);
 /* Those that waited for the first look at the cluster go on. */
 void query_release(struct server *s);
+/* Give a request to the query threads. Loop thread. */
+void query_hand_in(struct request *r);
+/* A query thread takes a request; has run it; runs one from beginning to end. */
+void query_begin(struct request *r, int64_t now_us);
+void query_end(struct cmd_ctx *ctx, struct request *r, int64_t started_us);
+void query_run(struct cmd_ctx *ctx, struct request *r);
 void query_cancel(struct request *r); /* its client is gone */
 /* The rows "query_<command>_count" and the like, sorted by name. */
 void query_costs(const struct server *s, struct buf *out);

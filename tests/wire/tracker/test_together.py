@@ -56,7 +56,7 @@ class Together(ClusterTest):
         self.assertTrue(answers[0].startswith(b"OK ") and answers[6].startswith(b"OK "))
 
     def test_more_than_go_together(self):
-        answers = self.same([b"file_info domain=one&key=%s&n=%d" % (b"abc"[i % 3:i % 3 + 1], i) for i in range(35)])
+        answers = self.same([b"file_info domain=one&key=%s&n=%d" % (b"abc"[i % 3:i % 3 + 1], i) for i in range(55)])
         self.assertTrue(all(a.startswith(b"OK ") for a in answers))
 
     def test_a_client_that_goes_meanwhile(self):
