@@ -39,8 +39,9 @@ struct worker_thread {
  * 2. running counts threads that have not decided to end; alive those that do not stand in `ended`, where they wait to
  * be joined.
  * 3. After `stopping` nothing is queued.
- * 4. While `is_waking`, one thread has been called and has not yet looked: it looks for more work than its own, and
- * calls the next. So short items do not wake a thread each, and long ones still get one each.
+ * 4. `waking` threads have been called and have not yet looked: each looks for more work than its own, and calls the
+ * next. Without a limit of active threads it is one at a time, so that short items do not wake a thread each, and long
+ * ones still get one each; with a limit, as many as may be active.
  * 5. `idle` is a stack: who worked last has warm caches and is called first.
  * 6. The memory of a thread that has ended is kept for the next one: a signal may still be on its way to it.
  * 7. `active` counts threads at an item that have not said that they wait; `taken` items ever taken.
@@ -55,7 +56,8 @@ struct pool {
     uint64_t taken;
     struct worker_thread *ended, *spare, *idle, *standby;
     struct worker_thread *threads; /* those that run, by number, newest first */
-    bool stopping, is_waking;
+    size_t waking;
+    bool stopping;
     pthread_cond_t all_ended;
 };
 
@@ -91,6 +93,12 @@ static bool may_take(const struct pool *p)
     return p->ops.active == 0 || p->active < p->ops.active;
 }
 
+/* Under the lock. */
+static size_t most_waking(const struct pool *p)
+{
+    return p->ops.active == 0 || !may_take(p) ? 1 : p->ops.active - p->active;
+}
+
 /*
  * Under the lock: call a thread when there is work for it, or something to stand by for. The caller of this signals it,
  * without the lock if it can.
@@ -98,7 +106,7 @@ static bool may_take(const struct pool *p)
 static struct worker_thread *call_one(struct pool *p)
 {
     struct worker_thread *t = p->idle;
-    if (p->waiting == 0 || p->is_waking || (p->standby != NULL && !may_take(p)))
+    if (p->waiting == 0 || p->waking >= most_waking(p) || (p->standby != NULL && !may_take(p)))
         return NULL;
     if (t != NULL)
         p->idle = t->idle_next;
@@ -107,7 +115,7 @@ static struct worker_thread *call_one(struct pool *p)
     if (t == NULL)
         return NULL;
     t->is_called = true;
-    p->is_waking = true;
+    p->waking++;
     return t;
 }
 
@@ -140,7 +148,7 @@ static void wait_for_call(struct pool *p, struct worker_thread *self)
     p->idle = self;
     while (!self->is_called)
         pthread_cond_wait(&self->wake, &p->lock);
-    p->is_waking = false;
+    p->waking -= p->waking > 0; /* call_all() does not count */
 }
 
 /*
@@ -168,7 +176,7 @@ static bool stand_by(struct pool *p, struct worker_thread *self)
         rc = pthread_cond_timedwait(&self->wake, &p->lock, &until);
     p->standby = NULL;
     if (self->is_called) {
-        p->is_waking = false;
+        p->waking -= p->waking > 0;
         return false;
     }
     return p->waiting > 0 && p->taken == taken;

@@ -81,8 +81,11 @@ static unsigned clamp_threads(unsigned threads)
     return threads > DEVICE_THREADS_MAX ? DEVICE_THREADS_MAX : threads;
 }
 
-static size_t active_threads(void)
+/* Synced uploads wait most of the time, and go together: the sooner all of them have begun, the more share a sync. */
+static size_t active_threads(const struct settings *settings)
 {
+    if (atomic_load(&settings->is_synced))
+        return DEVICE_THREADS_MAX;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     if (processors < DEVICE_ACTIVE_MIN)
         return DEVICE_ACTIVE_MIN;
@@ -105,7 +108,8 @@ struct device *device_new(uint32_t id, const struct docroot *root, struct settin
     pthread_condattr_destroy(&monotonic);
     d->dirsync = dirsync_new();
     d->pool = pool_new(
-        &(struct pool_ops){.name = d->name, .work = work, .drop = drop, .arg = d, .active = active_threads()}, 0);
+        &(struct pool_ops){.name = d->name, .work = work, .drop = drop, .arg = d, .active = active_threads(settings)},
+        0);
     d->own_pool = d->pool;
     device_set_threads(d, threads);
     d->janitor = janitor_new(d, round_s);

@@ -27,7 +27,8 @@ enum {
     DEVICE_LATE_COMMIT_MS = 6000,     /* clients wait no longer for the answer to an upload */
     DEVICE_LATE_PAUSE_MS = 10000,     /* how long late commits make us refuse new uploads */
     DEVICE_THREADS_MAX = 100,
-    DEVICE_ACTIVE_MIN = 2, /* threads that work in the file system at a time while none of them waits for the disk: */
+    DEVICE_ACTIVE_MIN =
+        2, /* with fsync off, threads that work in the file system at a time while none of them waits for the disk: */
     DEVICE_ACTIVE_MAX = 4, /* as many as processors, within these limits */
 };
 
