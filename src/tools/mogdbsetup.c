@@ -67,7 +67,8 @@ static enum mog_err inspect_absent(const struct dbsetup *d, const char *why)
     return MOG_OK;
 }
 
-static enum mog_err upgrade(const struct dbsetup *d, struct store *st, uint32_t version)
+/* `is_quiet`: say nothing of missing rights, which somebody is about to give. */
+static enum mog_err upgrade(const struct dbsetup *d, struct store *st, uint32_t version, bool is_quiet)
 {
     struct tally t = {d, 0};
     const struct store_schema_job job = {
@@ -84,7 +85,7 @@ static enum mog_err upgrade(const struct dbsetup *d, struct store *st, uint32_t 
     /* A current schema is left alone, but for the table of locks. */
     if (!is_current || d->row_locks || d->backend == STORE_SQLITE) {
         e = store_schema_upgrade(st, &job);
-        if (e != MOG_OK)
+        if (e != MOG_OK && !(is_quiet && e == MOG_EPERM))
             dbsetup_ask_complain("%s", store_failure(st)->text);
     }
     if (e == MOG_OK && d->noschemabump)
@@ -93,11 +94,37 @@ static enum mog_err upgrade(const struct dbsetup *d, struct store *st, uint32_t 
     return e;
 }
 
+static enum mog_err set_up_tables(const struct dbsetup *d, struct dbsetup_db *db, bool is_quiet)
+{
+    uint32_t version = 0;
+    enum mog_err e = store_schema_version(db->st, &version);
+    if (e != MOG_OK)
+        dbsetup_ask_complain("%s", store_failure(db->st)->text);
+    else
+        e = upgrade(d, db->st, version, is_quiet);
+    dbsetup_connect_close(db);
+    return e;
+}
+
+/* As the administrator make what is missing, then connect as the account. */
+static enum mog_err provide(const struct dbsetup *d, struct dbsetup_db *db)
+{
+    struct mog_fail f = {0};
+    enum mog_err e = dbsetup_connect_provide(d);
+    if (e != MOG_OK)
+        return e;
+    e = dbsetup_connect_user(d, db, &f);
+    if (e != MOG_OK)
+        dbsetup_ask_complain("Failed to connect to database as regular user, even after creating it and setting up "
+                             "permissions as the root user.\n%s",
+                             f.text);
+    return e;
+}
+
 static enum mog_err set_up(const struct dbsetup *d)
 {
     struct mog_fail f = {0};
     struct dbsetup_db db;
-    uint32_t version = 0;
     enum mog_err e = dbsetup_ask(d, false,
                                  "This will attempt to setup or upgrade your MogileFS database.\n"
                                  "It won't destroy existing data.\n"
@@ -105,24 +132,17 @@ static enum mog_err set_up(const struct dbsetup *d)
                                  "Continue?");
     if (e != MOG_OK)
         return e;
-    if (dbsetup_connect_user(d, &db, &f) != MOG_OK) {
-        e = dbsetup_connect_provide(d);
-        if (e != MOG_OK)
-            return e;
-        e = dbsetup_connect_user(d, &db, &f);
-        if (e != MOG_OK) {
-            dbsetup_ask_complain("Failed to connect to database as regular user, even after creating it and setting up "
-                                 "permissions as the root user.\n%s",
-                                 f.text);
-            return e;
-        }
+    bool is_provided = dbsetup_connect_user(d, &db, &f) != MOG_OK;
+    if (is_provided)
+        e = provide(d, &db);
+    if (e == MOG_OK)
+        e = set_up_tables(d, &db, !is_provided);
+    /* A run that was cut off can leave an account that may connect, and nothing else. */
+    if (e == MOG_EPERM && !is_provided) {
+        e = provide(d, &db);
+        if (e == MOG_OK)
+            e = set_up_tables(d, &db, false);
     }
-    e = store_schema_version(db.st, &version);
-    if (e != MOG_OK)
-        dbsetup_ask_complain("%s", store_failure(db.st)->text);
-    else
-        e = upgrade(d, db.st, version);
-    dbsetup_connect_close(&db);
     if (e == MOG_OK)
         dbsetup_ask_status(d, "Done.");
     return e;

@@ -94,6 +94,13 @@ class InterruptedOnMariadb(OnServer, unittest.TestCase):
 class InterruptedOnPostgres(OnServer, unittest.TestCase):
     module, type = postgres, "Postgres"
 
+    def test_an_account_without_rights(self):
+        """Cut off between the account and its rights."""
+        run("mogdbsetup", *self.arguments("whole3"), "--yes")
+        self.server.rows("", "CREATE DATABASE norights TEMPLATE template0 ENCODING 'UTF-8'")
+        self.server.rows("", "CREATE ROLE user_norights LOGIN PASSWORD 'x'")
+        self.finish("norights", self.shape("whole3"), "without rights")
+
     def shape(self, name):
         return sorted(map(tuple, self.server.rows(
             name, "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' "
