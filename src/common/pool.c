@@ -112,7 +112,8 @@ static struct worker_thread *call_one(struct pool *p)
         p->idle = t->idle_next;
     else
         t = p->standby;
-    if (t == NULL)
+    /* The one that stands by may have been called already: it decrements `waking` only once. */
+    if (t == NULL || t->is_called)
         return NULL;
     t->is_called = true;
     p->waking++;

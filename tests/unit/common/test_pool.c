@@ -193,6 +193,42 @@ START_TEST(who_waits_lets_others_work)
 }
 END_TEST
 
+/* Items that are at work until they are let go, and then wait, until they are let go again. */
+static void two_step_work(void *worker, void *item)
+{
+    struct state *s = worker;
+    struct pool *p = *(struct pool **)item;
+    s->running++;
+    while (s->hold)
+        continue;
+    pool_wait_begin(p);
+    s->done++;
+    while (s->done % 3 != 0)
+        clock_sleep_ms(1);
+    pool_wait_end(p);
+    s->running--;
+}
+
+/* Two that begin to wait at the same time call the one that stands by once: else fewer would work from then on. */
+START_TEST(who_stands_by_is_called_once)
+{
+    struct state s = {.hold = true};
+    struct pool_ops ops = {"test", worker_new, worker_free, two_step_work, drop, &s, .active = 2, .overdue_ms = 600000};
+    struct pool *p = pool_new(&ops, 0);
+    pool_resize(p, 3);
+    for (int round = 1; round <= 60; round++) {
+        s.hold = true;
+        for (size_t i = 0; i < 3; i++)
+            ck_assert(pool_submit(p, &p));
+        WAIT_FOR(s.running == 2);
+        clock_sleep_ms(1); /* the third goes to stand by, mostly */
+        s.hold = false;
+        WAIT_FOR(s.done == 3 * round && s.running == 0);
+    }
+    pool_stop(p);
+}
+END_TEST
+
 START_TEST(who_is_overdue_works_all_the_same)
 {
     struct state s = {.hold = true};
@@ -341,4 +377,4 @@ END_TEST
 
 UNIT_MAIN("pool", everything_runs_once, a_limit, sizes, stopping_drops_what_waits, cancelling, taking_more,
           long_items_run_side_by_side, recycling, few_are_active, who_waits_lets_others_work,
-          who_is_overdue_works_all_the_same, late_threads_are_named_once)
+          who_stands_by_is_called_once, who_is_overdue_works_all_the_same, late_threads_are_named_once)
