@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/num.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -37,6 +38,13 @@ static void ahead_parse(struct cmd_ctx *ctx, struct cmd_ahead *a, struct span li
         a->dmid = d->dmid;
         a->key = *key;
     }
+}
+
+/* A line may only look as if it wanted no verification: see cmd_is_lookup(). */
+static bool is_slow(const struct cmd_ahead *a)
+{
+    const struct span *noverify = kv_find(&a->args, "noverify");
+    return a->row->run == cmd_get_paths && (noverify == NULL || !num_perl_true(*noverify));
 }
 
 /* Read all that are of the domain of the first wanted one. */
@@ -95,6 +103,8 @@ bool cmd_read_ahead(struct cmd_ctx *ctx, const struct span *lines, size_t n)
     for (size_t i = 0; is_ready && i < n; i++) {
         ctx->ahead[i].started_us = started_us;
         ahead_parse(ctx, &ctx->ahead[i], lines[i]);
+        if (is_slow(&ctx->ahead[i]))
+            e = MOG_EINVAL;
     }
     for (size_t i = 0; is_ready && e == MOG_OK && i < n; i++) {
         if (ctx->ahead[i].is_wanted)

@@ -150,17 +150,19 @@ void lookups_tick(struct server *s)
 {
     struct lookups *l = &s->lookups;
     size_t place;
-    struct request *r = NULL, *hung;
+    struct request *all = NULL, *r;
     pthread_mutex_lock(&l->lock);
-    if (l->first != NULL && youngest_us(l, clock_mono_us(), &place) > HUNG_US) {
-        r = l->first;
+    bool is_hung = youngest_us(l, clock_mono_us(), &place) > HUNG_US;
+    /* With a free place, nobody may come: the one that was to take the others along has lost its client. */
+    if (l->first != NULL && (is_hung || place != NO_PLACE)) {
+        all = l->first;
         l->first = NULL;
         l->last = &l->first;
     }
     pthread_mutex_unlock(&l->lock);
-    while ((hung = r) != NULL) {
-        r = r->done_next;
-        hung->is_lookup = false;
-        query_hand_in(hung);
+    while ((r = all) != NULL) {
+        all = r->done_next;
+        r->is_lookup = !is_hung;
+        query_hand_in(r);
     }
 }

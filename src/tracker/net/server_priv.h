@@ -82,8 +82,9 @@ struct watch_line {
 
 /*
  * Lookups that are read together: at most LOOKUPS_AT_ONCE statements are under way, since more of them would each carry
- * less. Invariants, under `lock`: 1. one waits in the list only while all places are taken; who leaves a place takes
- * what waits along. 2. `begun_us` of a place that is free is 0.
+ * less. Invariants, under `lock`: 1. one joins the list only while all places are taken; who leaves a place takes what
+ * waits along, or sends the first of it to the pool to do so (which lookups_tick() sees to when that one is cancelled).
+ * 2. `begun_us` of a place that is free is 0.
  */
 enum { LOOKUPS_AT_ONCE = 2 };
 struct lookups {
@@ -138,7 +139,7 @@ void server_post_done(struct server *s, struct request *const *all, size_t n);
 void lookups_init(struct lookups *l);
 void lookups_fini(struct lookups *l);
 void lookups_run(struct cmd_ctx *ctx, struct request *r);
-/* Once a second: those that wait behind a database that hangs go on alone. Loop thread. */
+/* Once a second: those that wait behind a database that hangs, or behind nobody, go on. Loop thread. */
 void lookups_tick(struct server *s);
 
 /* conn.c */

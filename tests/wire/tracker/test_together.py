@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Lookups that wait at the same time are read from the database together: each has the answer that it has alone."""
+import select
+import signal
 import unittest
 
 from cluster import ClusterTest, wait_until
@@ -73,6 +75,34 @@ class Together(ClusterTest):
 
 class TogetherOnMariadb(Together):
     database = "mariadb"
+
+
+class Slow(ClusterTest):
+    options = {"query_jobs": 1, "node_timeout": 20}
+    nodes = 1
+
+    def test_nobody_waits_for_a_verification(self):
+        self.client.request("create_domain", domain="d")
+        self.client.upload("d", "k", b"some bytes")
+        clients = [self.cluster.client() for _ in range(5)]
+        for c in clients:
+            self.addCleanup(c.close)
+        slow, others = clients[0], clients[1:]
+        node = self.cluster.nodes[0].process
+        self.client.send("sleep duration=30\r\n")
+        node.send_signal(signal.SIGSTOP)
+        self.addCleanup(node.send_signal, signal.SIGCONT)
+        slow.send("get_paths domain=d&key=k&anything=noverify=1\r\n")
+        for c in others:
+            c.send("file_info domain=d&key=k\r\n")
+        with self.cluster.client() as other:
+            wait_until(lambda: len(other.admin("!queue")) == len(clients), what="all wait")
+            other.admin("!want 3 queryworker")
+        for c in others:
+            self.assertEqual(c.answer().args["length"], "10")
+        self.assertEqual(select.select([slow.sock], [], [], 0)[0], [])
+        node.send_signal(signal.SIGCONT)
+        self.assertEqual(slow.answer().args["paths"], "1")
 
 
 if __name__ == "__main__":
