@@ -200,10 +200,7 @@ static struct request *request_new(struct conn *c, char *line, size_t len)
 
 void query_hand_in(struct request *r)
 {
-    struct server *s = r->server;
-    if (pool_is_full(s->queries))
-        metric_add(&s->n_out_of_workers, 1);
-    if (!pool_submit(s->queries, r)) {
+    if (!pool_submit(r->server->queries, r)) {
         /* Only when the pool stops: the connection ends with the tracker. */
         if (r->conn != NULL)
             r->conn->request = NULL;
@@ -217,6 +214,8 @@ void query_submit(struct conn *c, char *line, size_t len)
     struct request *r = request_new(c, line, len);
     c->request = r;
     r->is_held = !s->is_ready && !cmd_is_early(span_make(line, len));
+    if (r->is_held || pool_is_full(s->queries))
+        metric_add(&s->n_out_of_workers, 1);
     if (!r->is_held)
         query_hand_in(r);
 }
