@@ -143,6 +143,7 @@ static bool dispatch(struct conn *c, char *line, size_t len)
         return true;
     }
     c->was_used = true;
+    c->active_mono_ms = clock_mono_ms();
     if (line[0] == '!') {
         struct buf out = BUF_ZERO;
         bool stays = true;
@@ -160,7 +161,6 @@ static bool dispatch(struct conn *c, char *line, size_t len)
         buf_fini(&out);
         return stays;
     }
-    c->active_mono_ms = clock_mono_ms();
     if (query_is_instant(c->server, line, len)) {
         struct buf out = BUF_ZERO;
         query_run_now(c, line, len, &out);
