@@ -6,7 +6,11 @@
 
 #include "store/store_run.h"
 
-enum { RUNNING_MAX = 2, SHARE_MAX = 20, WIDTH = 4 };
+/*
+ * A server that syncs the commits of several connections together does best with some of them; a file that one writes
+ * at a time with two, the one that writes and the one that gathers meanwhile.
+ */
+enum { RUNNING_MAX = 8, RUNNING_MAX_ONE_WRITER = 2, SHARE_MAX = 20, WIDTH = 4 };
 
 struct store_opens_wait {
     struct store_opens_wait *next;
@@ -102,12 +106,13 @@ enum mog_err store_opens_insert(struct store *st, const struct store_file_open *
 {
     struct store_opens *s = &st->env->opens;
     struct store_opens_wait mine = {.open = o}, *self = &mine;
+    unsigned most = st->driver->one_writer ? RUNNING_MAX_ONE_WRITER : RUNNING_MAX;
     pthread_cond_init(&mine.wake, NULL);
     pthread_mutex_lock(&s->lock);
     *s->last = self;
     s->last = &mine.next;
     while (!mine.is_done) {
-        if (s->first == self && s->running < RUNNING_MAX)
+        if (s->first == self && s->running < most)
             lead(st, s);
         else
             pthread_cond_wait(&mine.wake, &s->lock);

@@ -10,7 +10,7 @@
 struct store_opens_wait; /* one that waits */
 
 /*
- * Who comes while fewer than two statements are under way runs one at once, for itself and all that wait; so nobody
+ * Who comes while few statements are under way runs one at once, for itself and all that wait; so nobody
  * waits when there is nobody to share with. Invariants, under `lock`: 1. the first in the list leads as soon as
  * `running` allows it, and is signalled then. 2. who is taken from the list belongs to a leader until it is done.
  */

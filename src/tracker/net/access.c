@@ -11,11 +11,13 @@
 enum {
     LOG_EVERY_MS = 10 * 1000,
     MIN_CONNS = 16,
-    FRESH_MS = 1000,         /* so long a client has for its first request before it may have to go */
-    IDLE_MS = 10 * 1000,     /* and so long between two requests */
-    HELD_MAX = 128 << 20,    /* bytes of unfinished requests and unread answers of all clients: then the greedy go */
-    ROOM_AT_ONCE = 64,       /* a look at all connections is dear when there are many */
-    KEPT_FOR_OTHERS_PART = 4 /* of the descriptors, for the database, storage nodes, logs */
+    FRESH_MS = 1000,          /* so long a client has for its first request before it may have to go */
+    IDLE_MS = 10 * 1000,      /* and so long between two requests */
+    HELD_MAX = 128 << 20,     /* bytes of unfinished requests and unread answers of all clients: then the greedy go */
+    ROOM_AT_ONCE = 64,        /* a look at all connections is dear when there are many */
+    KEPT_FOR_OTHERS_PART = 4, /* of the descriptors, for the database, storage nodes, logs */
+    KEPT_AT_LEAST = 128,      /* up to 64 checks of devices with a connection or two each, jobs */
+    KEPT_FOR_A_WORKER = 6     /* a database's files, two nodes */
 };
 
 void server_access_fini(struct server_access *a)
@@ -71,7 +73,10 @@ void access_measure(struct server *s)
     size_t n = 1024;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
         n = (size_t)limit.rlim_cur;
-    n -= n / KEPT_FOR_OTHERS_PART;
+    /* Databases, storage nodes, checks: a quarter, or what our threads may need where that is more. */
+    size_t kept = n / KEPT_FOR_OTHERS_PART, needed = KEPT_AT_LEAST + KEPT_FOR_A_WORKER * s->queries_wanted;
+    kept = kept > needed ? kept : needed;
+    n -= kept < n - n / KEPT_FOR_OTHERS_PART ? kept : n - n / KEPT_FOR_OTHERS_PART;
     s->max_conns = n > MIN_CONNS ? n : MIN_CONNS;
 }
 

@@ -24,7 +24,11 @@ static void request_free(struct request *r)
 static void *worker_new(void *arg)
 {
     struct server *s = arg;
-    return cmd_ctx_new(s->shared);
+    struct cmd_ctx *ctx = cmd_ctx_new(s->shared);
+    /* Not with its first request: by then descriptors may be scarce, or the database far. A failure is met again there.
+     */
+    (void)!store_validate(ctx->st);
+    return ctx;
 }
 
 static void worker_free(void *worker)

@@ -281,6 +281,7 @@ void server_want_queries(struct server *s, size_t n)
     for (size_t i = n; i < running; i++)
         log_info("Reducing queryworker headcount by 1.");
     s->queries_wanted = n;
+    access_measure(s);
     pool_resize(s->queries, n);
 }
 
