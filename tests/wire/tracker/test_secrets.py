@@ -92,8 +92,17 @@ class Secrets(unittest.TestCase):
         os.kill(old, signal.SIGUSR2)
 
         def successor():
-            with open(f"/proc/{old}/task/{old}/children") as f:
-                return [int(pid) for pid in f.read().split()]
+            """Of the old one's process group, since that may have gone by now."""
+            found = []
+            for name in os.listdir("/proc"):
+                try:
+                    with open(f"/proc/{name}/stat") as f:
+                        group = int(f.read().rsplit(")", 1)[1].split()[2])
+                except OSError:
+                    continue
+                if group == old and int(name) != old:
+                    found.append(int(name))
+            return found
         try:
             new = wait_until(successor, what="another process")[0]
             wait_until(lambda: self.password not in arguments(new), what="the new one has hidden its arguments")
