@@ -21,19 +21,10 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from cluster import BIN, Node  # noqa: E402
-from wrk import wrk  # noqa: E402
+from wrk import put_lua_to, wrk  # noqa: E402
 
-# Each connection writes where it likes; names are new, a thousand in a folder.
-PUT_LUA = """
-local n, thread = 0, 0
-function setup(t) t:set("id", thread); thread = thread + 1 end
-function init(args) body = string.rep("x", {size}) end
-function request()
-  n = n + 1
-  local path = string.format("/dev1/{turn}/%d-%d-%03d/%d.fid", id, n % {folders}, math.floor(n / 1000 / {folders}), n)
-  return wrk.format("PUT", path, {{["Content-Length"] = #body}}, body)
-end
-"""
+# Names are new, a thousand in a folder.
+PATH_LUA = 'string.format("/dev1/{turn}/%d-%d-%03d/%d.fid", id, n % {folders}, math.floor(n / 1000 / {folders}), n)'
 
 
 def by_hand(args, folder, size):
@@ -48,7 +39,7 @@ def compare(args, folder, node, turns, size, name):
     got = {"mogstored": [], "by hand": []}
     for _ in range(args.rounds):
         turn = next(turns)
-        lua = PUT_LUA.format(size=size, turn=turn, folders=max(1, args.threads // 2))
+        lua = put_lua_to(size, PATH_LUA.format(turn=turn, folders=max(1, args.threads // 2)))
         got["mogstored"].append(wrk(folder, node.url(""), lua, args.seconds, args.threads))
         got["by hand"].append(by_hand(args, os.path.join(node.docroot, f"hand{turn}"), size))
     ours, theirs = (statistics.median(values) for values in got.values())

@@ -10,14 +10,19 @@ function setup(t) t:set("id", thread); thread = thread + 1 end
 function init(args) body = string.rep("x", {size}) end
 function request()
   n = n + 1
-  return wrk.format("PUT", string.format("/dev1/{name}/%d-%d.fid", id, n % {names}), {{["Content-Length"] = #body}}, body)
+  return wrk.format("PUT", {path}, {{["Content-Length"] = #body}}, body)
 end
 """
 
 
+def put_lua_to(size, path):
+    """A script that stores files of `size` bytes; `path` is an expression of Lua, with the thread's `id` and a count `n`."""
+    return PUT_LUA.format(size=size, path=path)
+
+
 def put_lua(size, name, names=200):
-    """A script that stores files of `size` bytes in a folder of dev1, under `names` names for each thread."""
-    return PUT_LUA.format(size=size, name=name, names=names)
+    """The same in a folder of dev1, under `names` names for each thread."""
+    return put_lua_to(size, f'string.format("/dev1/{name}/%d-%d.fid", id, n % {names})')
 
 
 def wrk(folder, base, lua, seconds, connections=32, path="/", headers=()):
