@@ -87,6 +87,9 @@ static void lead(struct store *st, struct store_opens *s)
     struct store_opens_wait *all[SHARE_MAX];
     size_t size, n = take(s, all, &size);
     s->running++;
+    /* Those that found no place in the statement need not wait for its end. */
+    if (s->first != NULL)
+        pthread_cond_signal(&s->first->wake);
     pthread_mutex_unlock(&s->lock);
     enum mog_err e = insert(st, all, n, size);
     pthread_mutex_lock(&s->lock);
