@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/net.h"
+#include "common/pace.h"
 
 /*
  * Invariants, under `lock`: 1. A connection is in the list from before its first request until before its socket is
@@ -23,6 +24,7 @@ struct http_conns {
     struct http_conn *first;
     size_t n, used, max;
     int64_t idle_limit_ms;
+    struct pace pace; /* constant */
 };
 
 struct http_conns *http_conns_new(size_t max, int64_t idle_limit_ms)
@@ -30,6 +32,7 @@ struct http_conns *http_conns_new(size_t max, int64_t idle_limit_ms)
     struct http_conns *c = mem_calloc(1, sizeof *c);
     c->max = max;
     c->idle_limit_ms = idle_limit_ms;
+    pace_init(&c->pace);
     pthread_mutex_init(&c->lock, NULL);
     return c;
 }
@@ -40,6 +43,11 @@ void http_conns_free(struct http_conns *c)
         return;
     pthread_mutex_destroy(&c->lock);
     free(c);
+}
+
+void http_conns_listen(struct http_conns *c, int fd)
+{
+    pace_listen(&c->pace, fd);
 }
 
 /* Its own thread sees the end of file and closes it. Under the lock. */
@@ -76,6 +84,7 @@ struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sock
     conn->fd = fd;
     if (sa && len <= sizeof conn->address)
         memcpy(&conn->address, sa, len);
+    pace_accepted(&c->pace, fd);
     http_conn_enter(conn, HTTP_PHASE_IDLE);
     pthread_mutex_lock(&c->lock);
     if (c->used >= c->max)

@@ -46,6 +46,12 @@ struct http_conn {
 struct http_conns *http_conns_new(size_t max, int64_t idle_limit_ms);
 void http_conns_free(struct http_conns *c); /* empty by then */
 
+/*
+ * Connections will come from this listening socket: those within the machine are not slowed down by a pace (see
+ * pace.h). Before the first one comes; of several sockets each. Any thread.
+ */
+void http_conns_listen(struct http_conns *c, int fd);
+
 /* A connection on socket `fd`. When all places are taken, the longest idle one is hung up. Any thread. */
 struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sockaddr *sa, socklen_t len);
 /* Before its socket is closed. Frees `conn`. */

@@ -127,6 +127,7 @@ enum mog_err http_serve(struct http *h, int fd, bool is_readonly, struct mog_fai
     /* The library splits the limit among its threads, which do not fill evenly: each gets room for the surplus. */
     unsigned limit = (unsigned)h->opts.max_conns + HTTP_SURPLUS * threads;
     *l = (struct http_listener){.http = h, .fd = fd, .is_readonly = is_readonly};
+    http_conns_listen(h->conns, fd);
     l->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
             MHD_USE_TURBO,

@@ -104,6 +104,7 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 
 static enum mog_err serve(struct web *w, struct mog_fail *f)
 {
+    http_conns_listen(w->conns, w->fd);
     w->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_INTERNAL_POLLING_THREAD |
                                      MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO,
                                  0, NULL, NULL, web_request_step, w, MHD_OPTION_EXTERNAL_LOGGER, library_log, NULL,
