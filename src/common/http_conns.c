@@ -12,7 +12,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/net.h"
-#include "common/pace.h"
+#include "common/congestion.h"
 
 /*
  * Invariants, under `lock`: 1. A connection is in the list from before its first request until before its socket is
@@ -24,7 +24,7 @@ struct http_conns {
     struct http_conn *first;
     size_t n, used, max;
     int64_t idle_limit_ms;
-    struct pace pace; /* constant */
+    struct congestion congestion; /* constant */
 };
 
 struct http_conns *http_conns_new(size_t max, int64_t idle_limit_ms)
@@ -32,7 +32,7 @@ struct http_conns *http_conns_new(size_t max, int64_t idle_limit_ms)
     struct http_conns *c = mem_calloc(1, sizeof *c);
     c->max = max;
     c->idle_limit_ms = idle_limit_ms;
-    pace_init(&c->pace);
+    congestion_init(&c->congestion);
     pthread_mutex_init(&c->lock, NULL);
     return c;
 }
@@ -47,7 +47,7 @@ void http_conns_free(struct http_conns *c)
 
 void http_conns_listen(struct http_conns *c, int fd)
 {
-    pace_listen(&c->pace, fd);
+    congestion_listen(&c->congestion, fd);
 }
 
 /* Its own thread sees the end of file and closes it. Under the lock. */
@@ -84,7 +84,7 @@ struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sock
     conn->fd = fd;
     if (sa && len <= sizeof conn->address)
         memcpy(&conn->address, sa, len);
-    pace_accepted(&c->pace, fd);
+    congestion_accepted(&c->congestion, fd);
     http_conn_enter(conn, HTTP_PHASE_IDLE);
     pthread_mutex_lock(&c->lock);
     if (c->used >= c->max)

@@ -48,7 +48,7 @@ void http_conns_free(struct http_conns *c); /* empty by then */
 
 /*
  * Connections will come from this listening socket: those within the machine are not slowed down by a pace (see
- * pace.h). Before the first one comes; of several sockets each. Any thread.
+ * congestion.h). Before the first one comes; of several sockets each. Any thread.
  */
 void http_conns_listen(struct http_conns *c, int fd);
 

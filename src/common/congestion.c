@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections within a machine, where the system's congestion control sends at a measured pace. */
-#include "common/pace.h"
+#include "common/congestion.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 
 static const char without[] = "reno"; /* every kernel has it, and allows it to everybody */
 
-bool pace_is_paced(const char *name)
+bool congestion_is_paced(const char *name)
 {
     return strncmp(name, "bbr", 3) == 0; /* whatever its version */
 }
@@ -23,7 +23,7 @@ static bool is_loopback(const struct sockaddr_storage *sa)
     return IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == IN_LOOPBACKNET);
 }
 
-bool pace_is_near(const struct sockaddr_storage *peer, const struct sockaddr_storage *own)
+bool congestion_is_near(const struct sockaddr_storage *peer, const struct sockaddr_storage *own)
 {
     if (peer->ss_family != own->ss_family)
         return false;
@@ -36,10 +36,10 @@ bool pace_is_near(const struct sockaddr_storage *peer, const struct sockaddr_sto
 }
 
 /* Of a socket; "" when it has none. */
-static void algorithm(int fd, char name[PACE_NAME_SIZE])
+static void algorithm(int fd, char name[CONGESTION_NAME_SIZE])
 {
-    socklen_t len = PACE_NAME_SIZE - 1;
-    memset(name, 0, PACE_NAME_SIZE);
+    socklen_t len = CONGESTION_NAME_SIZE - 1;
+    memset(name, 0, CONGESTION_NAME_SIZE);
     if (getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len) != 0)
         name[0] = '\0';
 }
@@ -49,37 +49,37 @@ static void choose(int fd, const char *name)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
 }
 
-void pace_init(struct pace *p)
+void congestion_init(struct congestion *c)
 {
     /* Of a socket of our own: one that listens may have from an earlier process what that one has chosen. */
     int fresh = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    *p = (struct pace){.usual = ""};
+    *c = (struct congestion){.usual = ""};
     if (fresh < 0)
         return;
-    algorithm(fresh, p->usual);
+    algorithm(fresh, c->usual);
     (void)close(fresh);
-    if (!pace_is_paced(p->usual))
-        p->usual[0] = '\0';
+    if (!congestion_is_paced(c->usual))
+        c->usual[0] = '\0';
 }
 
-void pace_listen(const struct pace *p, int fd)
+void congestion_listen(const struct congestion *c, int fd)
 {
-    if (p->usual[0] != '\0')
+    if (c->usual[0] != '\0')
         choose(fd, without);
 }
 
-void pace_accepted(const struct pace *p, int fd)
+void congestion_accepted(const struct congestion *c, int fd)
 {
     struct sockaddr_storage peer, own;
     socklen_t peer_len = sizeof(peer), own_len = sizeof(own);
-    char now[PACE_NAME_SIZE];
-    if (p->usual[0] == '\0')
+    char now[CONGESTION_NAME_SIZE];
+    if (c->usual[0] == '\0')
         return;
     if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
-        getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 && pace_is_near(&peer, &own))
+        getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 && congestion_is_near(&peer, &own))
         return;
     /* Another one is what a route asks for. */
     algorithm(fd, now);
     if (strcmp(now, without) == 0)
-        choose(fd, p->usual);
+        choose(fd, c->usual);
 }

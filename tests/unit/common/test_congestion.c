@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tests of congestion control within a machine. */
-#include "common/pace.h"
+#include "common/congestion.h"
 
 #include "common/net.h"
 #include "unit.h"
@@ -55,21 +55,22 @@ START_TEST(who_is_near)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct sockaddr_storage peer = address(cases[i].peer), own = address(cases[i].own);
-        ck_assert_msg(pace_is_near(&peer, &own) == cases[i].is_near, "%s at %s", cases[i].peer, cases[i].own);
+        ck_assert_msg(congestion_is_near(&peer, &own) == cases[i].is_near, "%s at %s", cases[i].peer, cases[i].own);
     }
 }
 END_TEST
 
 START_TEST(who_has_a_pace)
 {
-    ck_assert(pace_is_paced("bbr") && pace_is_paced("bbr3"));
-    ck_assert(!pace_is_paced("cubic") && !pace_is_paced("reno") && !pace_is_paced("bb") && !pace_is_paced(""));
+    ck_assert(congestion_is_paced("bbr") && congestion_is_paced("bbr3"));
+    ck_assert(!congestion_is_paced("cubic") && !congestion_is_paced("reno") && !congestion_is_paced("bb") &&
+              !congestion_is_paced(""));
 }
 END_TEST
 
 static const char *algorithm(int fd)
 {
-    static char name[PACE_NAME_SIZE];
+    static char name[CONGESTION_NAME_SIZE];
     socklen_t len = sizeof(name) - 1;
     memset(name, 0, sizeof(name));
     ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
@@ -86,7 +87,7 @@ static int fresh(const char *name)
 }
 
 /* The system's choice, into `name`. */
-static void system_choice(char name[PACE_NAME_SIZE])
+static void system_choice(char name[CONGESTION_NAME_SIZE])
 {
     int fd = fresh(NULL);
     (void)strcpy(name, algorithm(fd));
@@ -96,8 +97,8 @@ static void system_choice(char name[PACE_NAME_SIZE])
 START_TEST(connections_begin_without_pace)
 {
     struct mog_fail f = {.code = MOG_OK};
-    struct pace p;
-    char usual[PACE_NAME_SIZE];
+    struct congestion p;
+    char usual[CONGESTION_NAME_SIZE];
     struct sockaddr_in sa;
     socklen_t len = sizeof(sa);
     int server, client;
@@ -105,18 +106,18 @@ START_TEST(connections_begin_without_pace)
     ck_assert_int_eq(net_listen("127.0.0.1", 0, &server, &f), MOG_OK);
     /* The second time as for a socket that an earlier process has had. */
     for (int i = 0; i < 2; i++) {
-        pace_init(&p);
-        pace_listen(&p, server);
-        ck_assert_str_eq(p.usual, pace_is_paced(usual) ? usual : "");
-        ck_assert_str_eq(algorithm(server), pace_is_paced(usual) ? "reno" : usual);
+        congestion_init(&p);
+        congestion_listen(&p, server);
+        ck_assert_str_eq(p.usual, congestion_is_paced(usual) ? usual : "");
+        ck_assert_str_eq(algorithm(server), congestion_is_paced(usual) ? "reno" : usual);
     }
     ck_assert_int_eq(getsockname(server, (struct sockaddr *)&sa, &len), 0);
     ck_assert_int_eq(net_connect("127.0.0.1", ntohs(sa.sin_port), deadline_in(30000), &client, &f), MOG_OK);
     ck_assert_int_eq(net_wait(server, POLLIN, deadline_in(30000)), MOG_OK);
     int accepted = accept(server, NULL, NULL);
     ck_assert_int_ge(accepted, 0);
-    pace_accepted(&p, accepted);
-    ck_assert(!pace_is_paced(algorithm(accepted)));
+    congestion_accepted(&p, accepted);
+    ck_assert(!congestion_is_paced(algorithm(accepted)));
     close(accepted);
     close(client);
     close(server);
@@ -126,27 +127,28 @@ END_TEST
 /* A socket without a peer has none that is near. */
 START_TEST(connections_from_elsewhere_get_the_usual)
 {
-    struct pace p;
-    char usual[PACE_NAME_SIZE];
+    struct congestion p;
+    char usual[CONGESTION_NAME_SIZE];
     system_choice(usual);
     (void)strcpy(p.usual, usual);
     int fd = fresh("reno");
-    pace_accepted(&p, fd);
+    congestion_accepted(&p, fd);
     ck_assert_str_eq(algorithm(fd), usual);
     close(fd);
 
     (void)strcpy(p.usual, "reno");
     fd = fresh(NULL);
-    pace_accepted(&p, fd);
+    congestion_accepted(&p, fd);
     ck_assert_str_eq(algorithm(fd), usual); /* as a route asks for */
     close(fd);
 
     p.usual[0] = '\0';
     fd = fresh("reno");
-    pace_accepted(&p, fd);
+    congestion_accepted(&p, fd);
     ck_assert_str_eq(algorithm(fd), "reno");
     close(fd);
 }
 END_TEST
 
-UNIT_MAIN("pace", who_is_near, who_has_a_pace, connections_begin_without_pace, connections_from_elsewhere_get_the_usual)
+UNIT_MAIN("congestion", who_is_near, who_has_a_pace, connections_begin_without_pace,
+          connections_from_elsewhere_get_the_usual)
