@@ -7,17 +7,15 @@
 Needs nginx-light, libnginx-mod-http-dav-ext and wrk. Both servers take turns in every round; each figure is the median of
 the rounds, and the ratio is that of the medians. fsync is off, since nginx does not sync either.
 """
-import argparse
-import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from cluster import Node  # noqa: E402
+from measuring import command_line, parse, show, turns  # noqa: E402
 from waiting import free_port, new_address, port_open, wait_until  # noqa: E402
 from wrk import put_lua, wrk  # noqa: E402
 
@@ -39,7 +37,7 @@ http {{
 class Bench:
     def __init__(self, args):
         self.args = args
-        self.folder = tempfile.mkdtemp(prefix="mogbench-", dir=args.folder)
+        self.folder = tempfile.mkdtemp(prefix="mogbench-")
         self.node = Node(self.folder, "node", [1], options={"fsync": "off"})
         self.node.start()
         for size, name in ((4096, "4k"), (1048576, "1m")):
@@ -63,12 +61,9 @@ class Bench:
         shutil.rmtree(self.folder)
 
     def pair(self, name, lua, headers=()):
-        bases = {"mogstored": self.node.url(""), "nginx": f"http://{self.address}:{self.port}"}
-        got = {k: [] for k in bases}
-        for _ in range(self.args.rounds):
-            for k, base in bases.items():
-                got[k].append(wrk(self.folder, base, lua, self.args.seconds, CONNECTIONS, headers=headers))
-        ours, theirs = (statistics.median(got[k]) for k in ("mogstored", "nginx"))
+        def side(base):
+            return lambda: wrk(self.folder, base, lua, self.args.seconds, CONNECTIONS, headers=headers)
+        ours, theirs = turns(self.args.rounds, side(self.node.url("")), side(f"http://{self.address}:{self.port}"))
         return {"work": name, "mogstored": round(ours), "nginx": round(theirs), "ratio": round(ours / theirs, 2)}
 
     def run(self):
@@ -84,21 +79,10 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", default=None, help="where the files lie (default: the system's scratch folder)")
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
+    args = parse(command_line(__doc__, seconds=2, rounds=5, folder=None))
     bench = Bench(args)
     try:
-        rows = []
-        for row in bench.run():
-            rows.append(row)
-            if not args.json:
-                print("{work:24} mogstored {mogstored:>8}/s   nginx {nginx:>8}/s   ratio {ratio:.2f}".format(**row), flush=True)
-        if args.json:
-            print(json.dumps(rows, indent=1))
+        show(args, bench.run(), "{0[work]:24} mogstored {0[mogstored]:>8}/s   nginx {0[nginx]:>8}/s   ratio {0[ratio]:.2f}".format)
     finally:
         bench.close()
 

@@ -10,7 +10,6 @@ the rate at which one of the nodes, alone, takes PUTs of the same size (the medi
 large file is copied by a replicate worker, and by curl from node to node, in turns.
 """
 import argparse
-import json
 import os
 import re
 import statistics
@@ -22,6 +21,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from cluster import Cluster, free_port, http, new_address  # noqa: E402
 from daemon import run  # noqa: E402
+from measuring import command_line, parse, show  # noqa: E402
 from waiting import wait_until  # noqa: E402
 from wrk import put_lua, wrk  # noqa: E402
 
@@ -158,25 +158,15 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_line(__doc__, seconds=2, rounds=3, database="mariadb")
     parser.add_argument("--files", type=int, default=6000, help="how many small files")
     parser.add_argument("--size", type=size_of, default=4096, help="their size")
     parser.add_argument("--large", type=size_of, default=1 << 30, help="size of the large file; 0: none")
-    parser.add_argument("--rounds", type=int, default=3, help="copies of the large file, of which the median counts")
-    parser.add_argument("--seconds", type=int, default=2, help="how long each measurement of PUTs takes")
-    parser.add_argument("--database", default="mariadb", choices=("mariadb", "postgres", "sqlite"))
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
+    args = parse(parser)
     bench = Bench(args)
     try:
-        rows = []
-        for row in bench.run():
-            rows.append(row)
-            if not args.json:
-                print("  ".join(f"{name} {value}" for name, value in row.items() if name != "work").join(
-                    [f"{row['work']:24} ", ""]), flush=True)
-        if args.json:
-            print(json.dumps(rows, indent=1))
+        show(args, bench.run(), lambda row: f"{row['work']:24} " + "  ".join(
+            f"{name} {value}" for name, value in row.items() if name != "work"))
     finally:
         bench.close()
 

@@ -1,20 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What scripts/bench compares: an operation of ours and what it is held against, in turns."""
 import argparse
-import statistics
 
 import against_nginx
+import gateway
+from measuring import turns
 from stand import CONNECTIONS
 from wrk import put_lua, wrk
-
-
-def turns(rounds, *sides):
-    """The median of each side, which take turns, so that what else the machine does hits all alike."""
-    got = [[] for _ in sides]
-    for _ in range(rounds):
-        for figures, side in zip(got, sides):
-            figures.append(side())
-    return [statistics.median(figures) for figures in got]
 
 
 def row(work, ours, peer, theirs, goal):
@@ -23,7 +15,7 @@ def row(work, ours, peer, theirs, goal):
 
 
 def nginx_args(stand, rounds):
-    return argparse.Namespace(seconds=stand.seconds, rounds=rounds, folder=None)
+    return argparse.Namespace(seconds=stand.seconds, rounds=rounds)
 
 
 def pair(work, ours, peer, theirs, goal):
@@ -77,6 +69,12 @@ def http(stand, rounds):
         servers.close()
 
 
+def through_gateway(stand, rounds):
+    """A large file through a tracker, against the storage node."""
+    got = gateway.large_file(argparse.Namespace(database="sqlite", size_mb=1024, rounds=rounds))
+    yield row("GET of 1 GB through the gateway, in MB", got["gateway"], "the storage node alone", got["without"], 0.7)
+
+
 BARE = "the database alone"
 ROWS = {
     "noop": pair("noop", on("mariadb", "noop"), "redis-server, PING", lambda stand: stand.redis_ping, 1.0),
@@ -89,4 +87,5 @@ ROWS = {
     "delete": pair("delete, MariaDB", stocked("delete"), BARE, bare("delete"), 0.8),
     "upload": upload,
     "http": http,
+    "gateway": through_gateway,
 }

@@ -7,8 +7,6 @@
 Opens --idle connections that have been used once and stay, and --slow uploads that send a byte a second; then, for some
 seconds, one client more stores and reads files of 4 KB. At the end one connection above `maxconns`.
 """
-import argparse
-import json
 import os
 import resource
 import selectors
@@ -16,6 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from measuring import command_line, parse, show  # noqa: E402
 from storednode import StoredNode  # noqa: E402
 
 REQUEST = b"GET /dev1/x HTTP/1.1\r\n\r\n"
@@ -114,19 +113,12 @@ def measure(args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_line(__doc__, seconds=10)
     parser.add_argument("--idle", type=int, default=10000)
     parser.add_argument("--slow", type=int, default=200)
-    parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
+    args = parse(parser)
     allow_descriptors(args.idle + args.slow + 200)
-    result = measure(args)
-    if args.json:
-        print(json.dumps(result, indent=1))
-    else:
-        for key, value in result.items():
-            print(f"{key:24} {value}")
+    show(args, [measure(args)], lambda row: "\n".join(f"{key:24} {value}" for key, value in row.items()))
 
 
 if __name__ == "__main__":

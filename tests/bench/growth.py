@@ -8,16 +8,15 @@
 For each operation the median rate of both, and how many times slower the large one is; exit status 1 when one is more than
 1.3 times slower. --huge takes 10,000,000 files, and get_paths alone.
 """
-import argparse
-import json
+import functools
 import os
-import statistics
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 sys.path.insert(0, os.path.dirname(__file__))
 import bulk  # noqa: E402
+from measuring import command_line, parse, show, turns  # noqa: E402
 from stand import CLASS, DOMAIN, MARIADB, PREFIX, Stand, WORKERS  # noqa: E402
 from cluster import Cluster  # noqa: E402
 from database import Server  # noqa: E402
@@ -59,11 +58,7 @@ def compare(kind, args):
             sides.append(Side(kind, files, args.seconds))
             print(f"{kind}: {files:,} files in {time.monotonic() - began:.0f} s", file=sys.stderr)
         for operation in args.operations:
-            got = [[], []]
-            for _ in range(args.rounds):
-                for side, rates in zip(sides, got):
-                    rates.append(side.rate(operation))
-            small, large = (statistics.median(rates) for rates in got)
+            small, large = turns(args.rounds, *(functools.partial(side.rate, operation) for side in sides))
             yield {"database": kind, "operation": operation, "small": round(small), "large": round(large),
                    "times_slower": round(small / large, 2)}
     finally:
@@ -72,31 +67,20 @@ def compare(kind, args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_line(__doc__, seconds=2, rounds=5)
     parser.add_argument("--database", action="append", choices=("sqlite", "mariadb", "postgres"))
     parser.add_argument("--small", type=int, default=10_000)
     parser.add_argument("--large", type=int, default=1_000_000)
     parser.add_argument("--huge", action="store_true")
     parser.add_argument("--operation", dest="operations", action="append", choices=OPERATIONS)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=2)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
+    args = parse(parser)
     args.operations = args.operations or (["get_paths"] if args.huge else OPERATIONS)
     if args.huge:
         args.large = HUGE
-    rows = []
-    if not args.json:
-        print(f"| database | operation | a second, {args.small:,} files | a second, {args.large:,} | times slower |")
-        print("|---|---|---|---|---|")
-    for kind in args.database or ("sqlite", "mariadb"):
-        for row in compare(kind, args):
-            rows.append(row)
-            if not args.json:
-                print(f"| {row['database']} | {row['operation']} | {row['small']:,} | {row['large']:,} | "
-                      f"{row['times_slower']:.2f} |", flush=True)
-    if args.json:
-        print(json.dumps({"files": [args.small, args.large], "rows": rows}, indent=1))
+    rows = show(args, (row for kind in args.database or ("sqlite", "mariadb") for row in compare(kind, args)),
+                "| {0[database]} | {0[operation]} | {0[small]:,} | {0[large]:,} | {0[times_slower]:.2f} |".format,
+                (f"| database | operation | a second, {args.small:,} files | a second, {args.large:,} | times slower |",
+                 "|---|---|---|---|---|"), {"files": [args.small, args.large]})
     sys.exit(any(row["times_slower"] > GOAL for row in rows))
 
 
