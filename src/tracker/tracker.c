@@ -65,6 +65,7 @@ struct tracker {
     struct cluster_box *box;
     struct node_shared *nodes;
     struct fid_notes *notes;
+    struct pace *pace;
     struct monitor *monitor;
     struct jobs *jobs;
     struct cmd_shared cmd;
@@ -460,6 +461,7 @@ static void reload(struct tracker *t)
     t->options = fresh;
     node_shared_set_config(t->nodes, &node);
     monitor_set_config(t->monitor, &monitor);
+    pace_set_least_rate(t->pace, fresh.jobs_min_rate);
     apply_access(t);
     log_set_level(fresh.debug > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     log_reopen();
@@ -635,10 +637,12 @@ static void start(struct tracker *t)
     t->box = cluster_box_new();
     t->nodes = node_shared_new(&node);
     t->notes = fid_notes_new();
+    t->pace = pace_new(CMD_METRICS, t->options.jobs_min_rate);
     struct jobs_config jobs = {.env = t->env,
                                .box = t->box,
                                .nodes = t->nodes,
                                .notes = t->notes,
+                               .pace = t->pace,
                                .hostname = t->hostname,
                                .rebalance_ignore_missing = t->options.rebalance_ignore_missing,
                                .tempfile_age_s = age != NULL ? num_perl_int(span_of(age)) : TEMPFILE_AGE_S};
@@ -649,6 +653,7 @@ static void start(struct tracker *t)
                                  .box = t->box,
                                  .nodes = t->nodes,
                                  .notes = t->notes,
+                                 .pace = t->pace,
                                  .hostname = t->hostname,
                                  .metrics = &t->metrics};
     struct server_ops ops = {.arg = t,
@@ -729,6 +734,7 @@ void tracker_free(struct tracker *t)
         cluster_box_free(t->box);
         node_shared_free(t->nodes);
         fid_notes_free(t->notes);
+        pace_free(t->pace);
         for (size_t i = 0; i < N_SIGNALS; i++) {
             if (t->signals[i] != NULL)
                 event_free(t->signals[i]);

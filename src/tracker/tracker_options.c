@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BOTH = OPT_CLI | OPT_FILE, MAX_JOBS = 500 };
+enum { BOTH = OPT_CLI | OPT_FILE, MAX_JOBS = 500, MAX_RATE = 1000000 };
 
 #define AT(field) offsetof(struct tracker_options, field)
 
@@ -47,6 +47,7 @@ static const struct opt_row rows[] = {
     {NULL, 0, "replicate_jobs", OPT_INT, OPT_FILE | OPT_RELOAD, AT(replicate_jobs), 0, MAX_JOBS, NULL},
     {NULL, 0, "fsck_jobs", OPT_INT, OPT_FILE | OPT_RELOAD, AT(fsck_jobs), 0, MAX_JOBS, NULL},
     {NULL, 0, "reaper_jobs", OPT_INT, OPT_FILE | OPT_RELOAD, AT(reaper_jobs), 0, MAX_JOBS, NULL},
+    {NULL, 0, "jobs_min_rate", OPT_INT, OPT_FILE | OPT_RELOAD, AT(jobs_min_rate), 1, MAX_RATE, NULL},
     {NULL, 0, "monitor_jobs", OPT_IGNORE, OPT_FILE, 0, 0, 0, NULL},
     {"job_master", 0, "job_master", OPT_FLAG, BOTH | OPT_NEGATABLE | OPT_RELOAD, AT(job_master), 0, 0,
      "run background jobs (1)"},
@@ -103,6 +104,7 @@ static void set_defaults(struct tracker_options *o)
     o->conf_port = 7001;
     o->query_jobs = 20;
     o->delete_jobs = o->replicate_jobs = o->fsck_jobs = o->reaper_jobs = 1;
+    o->jobs_min_rate = 50;
     o->min_free_space = 100;
     o->default_mindevcount = 2;
     o->node_timeout = o->conn_timeout = 2;

@@ -12,6 +12,7 @@
 #include "store/store_file.h"
 #include "tracker/cluster/cluster_box.h"
 #include "tracker/cluster/fid_notes.h"
+#include "tracker/cluster/pace.h"
 #include "tracker/node/fid_cache.h"
 #include "tracker/node/node.h"
 
@@ -31,6 +32,7 @@ struct cmd_shared {
     struct cluster_box *box;
     struct node_shared *nodes;
     struct fid_notes *notes;     /* why files are not yet replicated */
+    struct pace *pace;           /* told how long clients wait, and what they make to be done */
     const char *hostname;        /* as fsck_host and rebal_host have it */
     struct cmd_metrics *metrics; /* NULL: nothing is counted */
 };

@@ -228,6 +228,9 @@ static void store_file_row(struct closing *c)
         cmd_err_store(ctx, e);
         return;
     }
+    pace_owe(ctx->shared->pace, PACE_REPLICATE);
+    if (replaced != 0)
+        pace_owe(ctx->shared->pace, PACE_DELETE);
     if (fid_cache_is_on(ctx->cache)) {
         fid_cache_forget_key(ctx->cache, ctx->domain->dmid, key);
         fid_cache_forget_devids(ctx->cache, c->fid);

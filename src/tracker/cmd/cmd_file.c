@@ -21,6 +21,7 @@ void cmd_delete(struct cmd_ctx *ctx)
         cmd_err_store(ctx, e);
         return;
     }
+    pace_owe(ctx->shared->pace, PACE_DELETE);
     fid_cache_forget_key(ctx->cache, ctx->domain->dmid, ctx->key);
     fid_cache_forget_devids(ctx->cache, fid);
 }

@@ -76,6 +76,7 @@ struct jobs {
     struct metric_histogram seconds[JOB_QUEUES];
     metric_counter results[JOB_QUEUES][JOB_RESULTS];
     metric_counter copied_bytes, reaped_fids;
+    metric_counter held_back_us[JOB_QUEUES];
 
     pthread_mutex_t bell_lock;
     pthread_cond_t bell;

@@ -20,7 +20,8 @@ enum {
     DB_RETRY_MS = 1000,
     GATE_LINES = 20,
     GATE_SPAN_MS = 10 * 1000,
-    LATE_MAX = 16
+    LATE_MAX = 16,
+    HOLD_MS = 20 /* at most, until it is asked again whether an item may begin */
 };
 
 /* late_s: how long one item usually takes at most; a worker that takes longer is named in the log. */
@@ -182,11 +183,46 @@ static void work_queue_item(struct job_worker *w, struct job_item *item)
     metric_add(&w->jobs->results[item->queue][result], 1);
 }
 
+/* Clients first: see pace.h. */
+static void wait_for_turn(struct job_worker *w, enum store_queue q)
+{
+    static const enum pace_lane lanes[] = {[STORE_QUEUE_REPLICATE] = PACE_REPLICATE,
+                                           [STORE_QUEUE_DELETE] = PACE_DELETE,
+                                           [STORE_QUEUE_FSCK] = PACE_CHECK,
+                                           [STORE_QUEUE_REBALANCE] = PACE_CHECK};
+    struct jobs *j = w->jobs;
+    int64_t began_us = clock_mono_us(), now_us = began_us, wait_us;
+    while (!job_is_stopping(w) && (wait_us = pace_ask(j->config.pace, lanes[q], now_us)) != 0) {
+        int64_t wait_ms = (wait_us + 999) / 1000;
+        cluster_box_pause(j->config.box, wait_ms < HOLD_MS ? wait_ms : HOLD_MS);
+        now_us = clock_mono_us();
+    }
+    metric_add(&j->held_back_us[q], (uint64_t)(now_us - began_us));
+}
+
 static void run_master(struct job_worker *w, struct job_item *item)
 {
-    if (!job_master_pass(w))
+    struct pace *pace = w->jobs->config.pace;
+    pace_begin(pace);
+    bool any = job_master_pass(w);
+    pace_end(pace, clock_mono_us());
+    if (!any)
         job_master_nap(w->jobs);
     job_submit(w->jobs, JOB_MASTER, item);
+}
+
+static void work_item(struct job_worker *w, struct job_item *item)
+{
+    struct jobs *j = w->jobs;
+    if (item->kind == ITEM_SWEEP) {
+        job_sweep(w);
+    } else if (item->kind == ITEM_REAP) {
+        job_reap(w);
+    } else {
+        job_master_note_taken(j, item->queue, atomic_fetch_sub(&j->waiting[item->queue], 1) - 1);
+        atomic_fetch_add(&j->sent[item->queue], 1);
+        work_queue_item(w, item);
+    }
 }
 
 static void work(void *worker, void *value)
@@ -194,6 +230,8 @@ static void work(void *worker, void *value)
     struct job_worker *w = worker;
     struct job_item *item = value;
     struct jobs *j = w->jobs;
+    if (item->kind == ITEM_QUEUE)
+        wait_for_turn(w, item->queue);
     if (job_is_stopping(w)) {
         item_dropped(j, item);
         return;
@@ -222,14 +260,10 @@ static void work(void *worker, void *value)
             item_dropped(j, item);
             item = NULL;
         }
-    } else if (item->kind == ITEM_SWEEP) {
-        job_sweep(w);
-    } else if (item->kind == ITEM_REAP) {
-        job_reap(w);
     } else {
-        job_master_note_taken(j, item->queue, atomic_fetch_sub(&j->waiting[item->queue], 1) - 1);
-        atomic_fetch_add(&j->sent[item->queue], 1);
-        work_queue_item(w, item);
+        pace_begin(j->config.pace);
+        work_item(w, item);
+        pace_end(j->config.pace, clock_mono_us());
     }
     if (item != NULL && item->kind == ITEM_SWEEP)
         atomic_store(&j->sweep_pending, false);

@@ -10,6 +10,7 @@
 #include "store/store_queue.h"
 #include "tracker/cluster/cluster_box.h"
 #include "tracker/cluster/fid_notes.h"
+#include "tracker/cluster/pace.h"
 #include "tracker/node/node.h"
 
 #include <stdbool.h>
@@ -24,6 +25,7 @@ struct jobs_config {
     struct cluster_box *box;
     struct node_shared *nodes;
     struct fid_notes *notes; /* told why files are not yet replicated */
+    struct pace *pace;       /* says when items may begin */
     const char *hostname;    /* as fsck_host and rebal_host have it; outlives the jobs */
     size_t want[JOB_KINDS];  /* JOB_MASTER: 0 or 1; with 0 only reapers run */
     bool rebalance_ignore_missing;

@@ -44,6 +44,15 @@ void jobs_metrics_write(struct jobs *j, struct buf *out)
         metric_write_histogram(out, "mogilefsd_job_seconds", buf_cstr(&label), &j->seconds[q]);
         buf_fini(&label);
     }
+    metric_head(out, "mogilefsd_job_held_back_seconds_total", "counter",
+                "Time that workers waited with an item because clients waited longer beside such work.");
+    for (size_t q = 0; q < JOB_QUEUES; q++) {
+        struct buf label = BUF_ZERO;
+        metric_label(&label, "queue", span_of(jobs_queue_name((enum store_queue)q)));
+        metric_double(out, "mogilefsd_job_held_back_seconds_total", buf_cstr(&label),
+                      (double)metric_get(&j->held_back_us[q]) / 1e6);
+        buf_fini(&label);
+    }
     metric_total(out, "mogilefsd_copied_bytes_total", "Bytes of files copied between devices.",
                  metric_get(&j->copied_bytes));
     metric_total(out, "mogilefsd_reaped_files_total",

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* Tests of how jobs hold back for clients, with a clock of their own. */
+#include "tracker/cluster/pace.h"
+
+#include "unit.h"
+
+enum { LEAST_RATE = 50, MS = 1000, SECOND = 1000 * MS, QUICK = 0, SLOW = 1, KINDS = 2 };
+
+/* Time begins after the look at the beginning of a second. */
+static const int64_t BEGIN = 1000 * (int64_t)SECOND + 100 * MS;
+
+struct world {
+    struct pace *p;
+    int64_t now;
+    unsigned begun[PACE_LANES]; /* items */
+};
+
+static void setup(struct world *w)
+{
+    *w = (struct world){.p = pace_new(KINDS, LEAST_RATE), .now = BEGIN};
+}
+
+/* A second of a thousand requests that take `took_us`, beside `at_work` jobs, while items of a lane are always due. */
+static void second(struct world *w, size_t kind, int64_t took_us, unsigned at_work, enum pace_lane lane)
+{
+    for (unsigned i = 0; i < at_work; i++)
+        pace_begin(w->p);
+    for (unsigned i = 0; i < 1000; i++) {
+        w->now += MS;
+        pace_served(w->p, kind, w->now - took_us, w->now);
+        w->begun[lane] += pace_ask(w->p, lane, w->now) == 0;
+    }
+    for (unsigned i = 0; i < at_work; i++)
+        pace_end(w->p, w->now);
+}
+
+static unsigned begun_in_second(struct world *w, int64_t took_us, unsigned at_work)
+{
+    w->begun[PACE_CHECK] = 0;
+    second(w, QUICK, took_us, at_work, PACE_CHECK);
+    return w->begun[PACE_CHECK];
+}
+
+START_TEST(without_clients_nothing_waits)
+{
+    struct world w;
+    setup(&w);
+    for (unsigned i = 0; i < 1000; i++) {
+        w.now += 1;
+        ck_assert_int_eq(pace_ask(w.p, i % PACE_LANES, w.now), 0);
+    }
+    pace_free(w.p);
+}
+END_TEST
+
+START_TEST(jobs_begin_carefully_when_clients_come)
+{
+    struct world w;
+    setup(&w);
+    pace_served(w.p, QUICK, w.now - MS, w.now);
+    ck_assert_int_eq(pace_ask(w.p, PACE_CHECK, w.now), 0);
+    int64_t wait = pace_ask(w.p, PACE_CHECK, w.now + MS);
+    ck_assert_int_gt(wait, 10 * MS);
+    ck_assert_int_le(wait, SECOND / LEAST_RATE);
+    ck_assert_int_eq(pace_ask(w.p, PACE_DELETE, w.now + MS), 0); /* each lane by itself */
+    ck_assert_int_eq(pace_ask(w.p, PACE_CHECK, w.now + MS + wait), 0);
+    pace_free(w.p);
+}
+END_TEST
+
+START_TEST(when_clients_leave_nothing_waits)
+{
+    struct world w;
+    setup(&w);
+    (void)begun_in_second(&w, MS, 0);
+    (void)begun_in_second(&w, 20 * MS, 1);
+    ck_assert_int_ne(pace_ask(w.p, PACE_CHECK, w.now + 1), 0);
+    for (unsigned i = 0; i < 100; i++)
+        ck_assert_int_eq(pace_ask(w.p, PACE_CHECK, w.now + SECOND + i), 0);
+    pace_free(w.p);
+}
+END_TEST
+
+START_TEST(jobs_that_disturb_nobody_go_on)
+{
+    struct world w;
+    setup(&w);
+    (void)begun_in_second(&w, MS, 0);
+    for (unsigned i = 0; i < 4; i++)
+        (void)begun_in_second(&w, MS, 1);
+    /* All but those in the look of each second. */
+    unsigned begun = begun_in_second(&w, MS, 1);
+    ck_assert_uint_ge(begun, 950);
+    ck_assert_uint_lt(begun, 1000);
+    pace_free(w.p);
+}
+END_TEST
+
+START_TEST(jobs_that_disturb_are_held_back_but_not_stopped)
+{
+    struct world w;
+    setup(&w);
+    (void)begun_in_second(&w, MS, 0);
+    for (unsigned i = 0; i < 4; i++)
+        (void)begun_in_second(&w, MS, 1);
+    unsigned while_it_learns = begun_in_second(&w, 5 * MS, 1);
+    ck_assert_uint_lt(while_it_learns, 100);
+    unsigned begun = begun_in_second(&w, 5 * MS, 1);
+    ck_assert_uint_ge(begun, LEAST_RATE - 5);
+    ck_assert_uint_le(begun, LEAST_RATE + 5);
+    pace_set_least_rate(w.p, 10 * LEAST_RATE);
+    begun = begun_in_second(&w, 5 * MS, 1);
+    ck_assert_uint_ge(begun, 10 * LEAST_RATE - 50);
+    ck_assert_uint_le(begun, 10 * LEAST_RATE + 50);
+    pace_free(w.p);
+}
+END_TEST
+
+START_TEST(a_few_late_requests_are_enough)
+{
+    struct world w;
+    setup(&w);
+    (void)begun_in_second(&w, MS, 0);
+    for (unsigned i = 0; i < 4; i++)
+        (void)begun_in_second(&w, MS, 1);
+    pace_begin(w.p);
+    for (unsigned i = 0; i < 2000; i++) {
+        w.now += MS;
+        pace_served(w.p, QUICK, w.now - (i % 50 == 0 ? 20 : 1) * MS, w.now);
+        w.begun[PACE_REPLICATE] += i >= 1000 && pace_ask(w.p, PACE_REPLICATE, w.now) == 0;
+    }
+    ck_assert_uint_lt(w.begun[PACE_REPLICATE], 100);
+    pace_free(w.p);
+}
+END_TEST
+
+START_TEST(what_clients_make_to_be_done_is_done)
+{
+    struct world w;
+    setup(&w);
+    (void)begun_in_second(&w, MS, 0);
+    (void)begun_in_second(&w, 20 * MS, 1);
+    while (pace_ask(w.p, PACE_REPLICATE, w.now) != 0)
+        w.now += MS;
+    for (unsigned i = 0; i < 10; i++)
+        pace_owe(w.p, PACE_REPLICATE);
+    for (unsigned i = 0; i < 10; i++)
+        ck_assert_int_eq(pace_ask(w.p, PACE_REPLICATE, w.now + 1), 0);
+    ck_assert_int_ne(pace_ask(w.p, PACE_REPLICATE, w.now + 1), 0);
+    pace_free(w.p);
+}
+END_TEST
+
+/* A kind that takes long by itself is not late because another one is quick. */
+START_TEST(kinds_are_judged_by_themselves)
+{
+    struct world w;
+    setup(&w);
+    second(&w, QUICK, MS, 0, PACE_CHECK);
+    second(&w, SLOW, 50 * MS, 0, PACE_CHECK);
+    for (unsigned i = 0; i < 4; i++) {
+        second(&w, SLOW, 50 * MS, 1, PACE_CHECK);
+        second(&w, QUICK, MS, 1, PACE_CHECK);
+    }
+    ck_assert_uint_ge(begun_in_second(&w, MS, 1), 950);
+    pace_free(w.p);
+}
+END_TEST
+
+/* Clients themselves bring more load, or a database becomes slower: that is nothing that jobs could mend. */
+START_TEST(what_is_slow_without_jobs_is_usual)
+{
+    struct world w;
+    setup(&w);
+    (void)begun_in_second(&w, MS, 0);
+    for (unsigned i = 0; i < 3; i++)
+        (void)begun_in_second(&w, 5 * MS, 0);
+    for (unsigned i = 0; i < 4; i++)
+        (void)begun_in_second(&w, 5 * MS, 1);
+    ck_assert_uint_ge(begun_in_second(&w, 5 * MS, 1), 950);
+    pace_free(w.p);
+}
+END_TEST
+
+/* Long copies leave no quiet moment: holding other items back for ever would help nobody. */
+START_TEST(what_never_ends_is_usual)
+{
+    struct world w;
+    setup(&w);
+    (void)begun_in_second(&w, MS, 0);
+    pace_begin(w.p);
+    for (unsigned i = 0; i < 8; i++)
+        ck_assert_uint_le(begun_in_second(&w, 5 * MS, 1), 2 * LEAST_RATE);
+    for (unsigned i = 0; i < 10; i++)
+        (void)begun_in_second(&w, 5 * MS, 1);
+    ck_assert_uint_ge(begun_in_second(&w, 5 * MS, 1), 950);
+    pace_free(w.p);
+}
+END_TEST
+
+START_TEST(no_pace_holds_nothing_back)
+{
+    pace_begin(NULL);
+    pace_served(NULL, QUICK, 0, 1);
+    pace_owe(NULL, PACE_DELETE);
+    ck_assert_int_eq(pace_ask(NULL, PACE_DELETE, 1), 0);
+    pace_end(NULL, 1);
+    pace_free(NULL);
+    struct world w;
+    setup(&w);
+    pace_served(w.p, KINDS, w.now - MS, w.now); /* unknown kinds are nobody */
+    ck_assert_int_eq(pace_ask(w.p, PACE_CHECK, w.now), 0);
+    ck_assert_int_eq(pace_ask(w.p, PACE_CHECK, w.now), 0);
+    pace_free(w.p);
+}
+END_TEST
+
+UNIT_MAIN("pace", without_clients_nothing_waits, jobs_begin_carefully_when_clients_come,
+          when_clients_leave_nothing_waits, jobs_that_disturb_nobody_go_on,
+          jobs_that_disturb_are_held_back_but_not_stopped, a_few_late_requests_are_enough,
+          what_clients_make_to_be_done_is_done, kinds_are_judged_by_themselves, what_is_slow_without_jobs_is_usual,
+          what_never_ends_is_usual, no_pace_holds_nothing_back)
