@@ -384,21 +384,64 @@ void stored_run(struct stored *s)
     }
 }
 
+/* Ends the process when the threads do not end. */
+struct watchdog {
+    const struct stored *s;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool is_running, is_over; /* is_over: they have ended; under the lock */
+};
+
 /* Calls that hang in the kernel cannot be waited for. */
-static void *give_up(void *arg)
+static void *watch(void *arg)
 {
-    const struct stored *s = arg;
-    clock_sleep_ms(STOP_LIMIT_MS);
+    struct watchdog *w = arg;
+    struct timespec until;
+    int err = 0;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += STOP_LIMIT_MS / 1000;
+    pthread_mutex_lock(&w->lock);
+    while (!w->is_over && err == 0)
+        err = pthread_cond_timedwait(&w->wake, &w->lock, &until);
+    if (w->is_over) {
+        pthread_mutex_unlock(&w->lock);
+        return NULL;
+    }
     log_warn("a disk does not answer, ending without it");
-    upgrade_remove_pidfile(s);
+    upgrade_remove_pidfile(w->s);
     _exit(0);
+}
+
+static void watchdog_start(struct watchdog *w, const struct stored *s)
+{
+    pthread_condattr_t monotonic;
+    *w = (struct watchdog){.s = s};
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    w->is_running = s->devices != NULL && pthread_create(&w->thread, NULL, watch, w) == 0;
+}
+
+/* What it reads may be freed afterwards. */
+static void watchdog_stop(struct watchdog *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->is_over = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    if (w->is_running)
+        pthread_join(w->thread, NULL);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->wake);
 }
 
 static void stop_threads(struct stored *s)
 {
-    pthread_t watchdog;
-    if (s->devices && pthread_create(&watchdog, NULL, give_up, s) == 0)
-        (void)pthread_detach(watchdog);
+    struct watchdog watchdog;
+    watchdog_start(&watchdog, s);
     metrics_stop(s->metrics);
     if (s->http)
         http_quiesce(s->http, s->has_left);
@@ -412,6 +455,7 @@ static void stop_threads(struct stored *s)
     http_free(s->http);
     access_log_close(s->access_log);
     devices_free(s->devices);
+    watchdog_stop(&watchdog);
 }
 
 void stored_stop(struct stored *s)
