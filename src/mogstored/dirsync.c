@@ -3,6 +3,7 @@
 #include "mogstored/dirsync.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -126,8 +127,10 @@ enum mog_err dirsync_mkdir(struct dirsync *s, int dirfd, const char *name, bool 
     atomic_fetch_add(&s->creating, 1);
     pthread_mutex_lock(&s->mkdir_lock);
     if (mkdirat(dirfd, name, 0755) == 0) {
-        if (fsync(dirfd) != 0)
+        if (fsync(dirfd) != 0) {
             e = fail_sys(f, MOG_EIO, errno, "cannot sync the directory above %s", name);
+            (void)unlinkat(dirfd, name, AT_REMOVEDIR); /* who finds a directory takes it for synced */
+        }
     } else if (errno != EEXIST) {
         e = fail_sys(f, MOG_EIO, errno, "cannot create directory %s", name);
     }

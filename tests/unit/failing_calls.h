@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls of the C library that fail where they are told: the test program defines them itself, before the library, and
+ * so before the libraries that it uses too. Only calls of the thread that asked fail. Include it in one file.
+ */
+#ifndef MOG_TESTS_FAILING_CALLS_H
+#define MOG_TESTS_FAILING_CALLS_H
+
+#include <check.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "common/err.h"
+
+/* What is to fail in this thread, and what did. */
+static _Thread_local struct {
+    int at;           /* the call that fails: 1 is the next; 0: none */
+    int err;          /* errno for all; 0: what suits the call */
+    const char *call; /* the one that failed; NULL: none did */
+} failing;
+
+/* The real function of that name. */
+#define FAILING_REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static bool failing_now(const char *call, int err)
+{
+    if (failing.at == 0 || --failing.at > 0)
+        return false;
+    failing.call = call;
+    errno = failing.err != 0 ? failing.err : err;
+    return true;
+}
+
+static inline void failing_begin(int at, int err)
+{
+    failing.at = at;
+    failing.err = err;
+    failing.call = NULL;
+}
+
+/* The call that failed; NULL: there were not so many. */
+static inline const char *failing_end(void)
+{
+    failing.at = 0;
+    return failing.call;
+}
+
+/* Open descriptors of the process. */
+static inline size_t failing_descriptors(void)
+{
+    size_t n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    ck_assert_ptr_nonnull(dir);
+    while (readdir(dir) != NULL)
+        n++;
+    closedir(dir);
+    return n;
+}
+
+/* Each call of `name` may fail with `err`, and returns `bad` then. */
+#define FAILING(type, name, bad, err, params, args)                                                                    \
+    type name params;                                                                                                  \
+    type name params                                                                                                   \
+    {                                                                                                                  \
+        if (failing_now(#name, err))                                                                                   \
+            return bad;                                                                                                \
+        return FAILING_REAL(name) args;                                                                                \
+    }
+
+/* Those with a mode that is not always there. */
+#define FAILING_OPEN(name, params, last, args)                                                                         \
+    int name params;                                                                                                   \
+    int name params                                                                                                    \
+    {                                                                                                                  \
+        va_list ap;                                                                                                    \
+        va_start(ap, last);                                                                                            \
+        mode_t mode = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(ap, mode_t) : 0;                  \
+        va_end(ap);                                                                                                    \
+        if (failing_now(#name, (flags & O_CREAT) ? ENOSPC : EMFILE))                                                   \
+            return -1;                                                                                                 \
+        return FAILING_REAL(name) args;                                                                                \
+    }
+
+FAILING_OPEN(open, (const char *path, int flags, ...), flags, (path, flags, mode))
+FAILING_OPEN(open64, (const char *path, int flags, ...), flags, (path, flags, mode))
+FAILING_OPEN(openat, (int at, const char *path, int flags, ...), flags, (at, path, flags, mode))
+
+FAILING(int, mkdirat, -1, ENOSPC, (int at, const char *path, mode_t mode), (at, path, mode))
+FAILING(int, rename, -1, EIO, (const char *from, const char *to), (from, to))
+FAILING(int, renameat, -1, EIO, (int at, const char *from, int to_at, const char *to), (at, from, to_at, to))
+FAILING(int, link, -1, EIO, (const char *from, const char *to), (from, to))
+FAILING(int, fsync, -1, EIO, (int fd), (fd))
+FAILING(int, fdatasync, -1, EIO, (int fd), (fd))
+FAILING(int, fstat, -1, EIO, (int fd, struct stat *st), (fd, st))
+FAILING(int, fstatat, -1, EIO, (int at, const char *path, struct stat *st, int flags), (at, path, st, flags))
+FAILING(int, fstatvfs, -1, EIO, (int fd, struct statvfs *st), (fd, st))
+FAILING(int, faccessat, -1, EIO, (int at, const char *path, int mode, int flags), (at, path, mode, flags))
+FAILING(int, fallocate, -1, ENOSPC, (int fd, int mode, off_t at, off_t len), (fd, mode, at, len))
+FAILING(int, ftruncate, -1, EIO, (int fd, off_t len), (fd, len))
+FAILING(int, flock, -1, ENOLCK, (int fd, int how), (fd, how))
+FAILING(ssize_t, pwrite, -1, ENOSPC, (int fd, const void *data, size_t len, off_t at), (fd, data, len, at))
+FAILING(ssize_t, pread, -1, EIO, (int fd, void *data, size_t len, off_t at), (fd, data, len, at))
+FAILING(ssize_t, write, -1, ENOSPC, (int fd, const void *data, size_t len), (fd, data, len))
+FAILING(ssize_t, read, -1, EIO, (int fd, void *data, size_t len), (fd, data, len))
+FAILING(int, fstat64, -1, EIO, (int fd, struct stat64 *st), (fd, st))
+FAILING(int, ftruncate64, -1, EIO, (int fd, off64_t len), (fd, len))
+FAILING(ssize_t, pwrite64, -1, ENOSPC, (int fd, const void *data, size_t len, off64_t at), (fd, data, len, at))
+FAILING(ssize_t, pread64, -1, EIO, (int fd, void *data, size_t len, off64_t at), (fd, data, len, at))
+FAILING(DIR *, fdopendir, NULL, ENOMEM, (int fd), (fd))
+
+FAILING(int, socket, -1, EMFILE, (int domain, int type, int protocol), (domain, type, protocol))
+FAILING(int, socketpair, -1, EMFILE, (int domain, int type, int protocol, int fds[2]), (domain, type, protocol, fds))
+FAILING(int, pipe2, -1, EMFILE, (int fds[2], int flags), (fds, flags))
+FAILING(int, connect, -1, ECONNREFUSED, (int fd, const struct sockaddr *to, socklen_t len), (fd, to, len))
+FAILING(int, bind, -1, EADDRINUSE, (int fd, const struct sockaddr *at, socklen_t len), (fd, at, len))
+FAILING(int, listen, -1, EADDRINUSE, (int fd, int backlog), (fd, backlog))
+FAILING(ssize_t, send, -1, ECONNRESET, (int fd, const void *data, size_t len, int flags), (fd, data, len, flags))
+FAILING(ssize_t, recv, -1, ECONNRESET, (int fd, void *data, size_t len, int flags), (fd, data, len, flags))
+FAILING(ssize_t, sendmsg, -1, ECONNRESET, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
+FAILING(ssize_t, recvmsg, -1, ECONNRESET, (int fd, struct msghdr *m, int flags), (fd, m, flags))
+
+/* It closes all the same, as the kernel does. */
+int close(int fd)
+{
+    int result = FAILING_REAL(close)(fd);
+    return result == 0 && failing_now("close", EIO) ? -1 : result;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    return failing_now("pthread_create", EAGAIN) ? EAGAIN : FAILING_REAL(pthread_create)(thread, attr, run, arg);
+}
+
+/* Of what has no function of its own only what opens files can fail. */
+long syscall(long number, ...)
+{
+    long a[6];
+    va_list ap;
+    va_start(ap, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(ap, long);
+    va_end(ap);
+    if (number == SYS_openat2 && failing_now("openat2", EMFILE))
+        return -1;
+    return FAILING_REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* ---- an operation with each call below it failing in turn ---- */
+
+struct failing_case {
+    const char *name;
+    void (*reset)(void);                     /* as it is before the operation */
+    enum mog_err (*run)(struct mog_fail *f); /* and free what it gave */
+    bool (*is_undone)(void);                 /* nothing is changed; NULL: nothing ever is */
+    bool (*is_done)(void);                   /* it is whole; NULL: there is nothing to see */
+    int most;                                /* calls that can fail, at the most; 0: 200 */
+};
+
+/* The case with its n-th call failing. False: it has not so many. */
+static inline bool failing_try(const struct failing_case *c, int n)
+{
+    struct mog_fail f = {0};
+    if (c->reset != NULL)
+        c->reset();
+    size_t before = failing_descriptors();
+    failing_begin(n, 0);
+    enum mog_err e = c->run(&f);
+    const char *call = failing_end();
+    if (call == NULL && e == MOG_OK)
+        return false;
+    ck_assert_msg(call != NULL, "%s fails by itself: %s: %s", c->name, err_name(e), f.text);
+    ck_assert_msg(failing_descriptors() == before, "%s, %d (%s) failed: a descriptor is left", c->name, n, call);
+    bool is_done = c->is_done == NULL || c->is_done(), is_undone = c->is_undone == NULL || c->is_undone();
+    ck_assert_msg(e != MOG_OK || is_done, "%s, %d (%s) failed: told nobody, and is not done", c->name, n, call);
+    ck_assert_msg(is_done || is_undone, "%s, %d (%s) failed: half done", c->name, n, call);
+    ck_assert_msg(e == MOG_OK || (f.code == e && f.text[0] != '\0'), "%s, %d (%s) failed: %s, and it tells %s '%s'",
+                  c->name, n, call, err_name(e), err_name(f.code), f.text);
+    if (e == MOG_OK || (is_done && c->is_done != NULL))
+        return true;
+    e = c->run(&f);
+    ck_assert_msg(e == MOG_OK, "%s, after %d (%s) failed it never works again: %s: %s", c->name, n, call, err_name(e),
+                  f.text);
+    ck_assert_msg(c->is_done == NULL || c->is_done(), "%s, after %d (%s) failed it does not all", c->name, n, call);
+    return true;
+}
+
+static inline void failing_each(const struct failing_case *c)
+{
+    int n = 1;
+    while (failing_try(c, n)) {
+        n++;
+        ck_assert_msg(n < (c->most != 0 ? c->most : 200), "%s never ends", c->name);
+    }
+    ck_assert_msg(n > 1, "%s has no call that can fail", c->name);
+    printf("%s: %d calls\n", c->name, n - 1);
+}
+
+/* The main function of a program whose test runs once for each row of `cases`, as `_i`. */
+#define FAILING_MAIN(name, test, cases)                                                                                \
+    int main(void)                                                                                                     \
+    {                                                                                                                  \
+        Suite *suite = suite_create(name);                                                                             \
+        TCase *tcase = tcase_create(name);                                                                             \
+        tcase_set_timeout(tcase, 250);                                                                                 \
+        tcase_add_loop_test(tcase, test, 0, sizeof(cases) / sizeof((cases)[0]));                                       \
+        suite_add_tcase(suite, tcase);                                                                                 \
+        SRunner *runner = srunner_create(suite);                                                                       \
+        srunner_run_all(runner, CK_ENV);                                                                               \
+        int failed = srunner_ntests_failed(runner);                                                                    \
+        srunner_free(runner);                                                                                          \
+        return failed != 0;                                                                                            \
+    }
+
+#endif
