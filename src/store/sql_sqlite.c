@@ -164,6 +164,9 @@ static enum mog_err sqlite_run(struct sql_conn *base, enum sql_stmt id, size_t s
 {
     struct sqlite_conn *c = conn_of(base);
     sql_result_reset(r);
+    /* SQLite has rolled back by itself after some errors, and then calls it an error to ask for it. */
+    if (id == SQL_ROLLBACK && sqlite3_get_autocommit(c->db) != 0)
+        return MOG_OK;
     enum mog_err e = sqlite_prepare(base, id, size, n_args, f);
     if (e == MOG_OK)
         e = bind(c, c->stmts[id][size], args, n_args, sql_name[id], f);

@@ -215,7 +215,7 @@ static enum mog_err flush_commit(struct store *st)
 
 /* ---- connecting ---- */
 
-static void drop_connection(struct store *st)
+void store_drop_connection(struct store *st)
 {
     if (st->conn == NULL)
         return;
@@ -229,7 +229,7 @@ void store_close(struct store *st)
 {
     if (st->lock_name != NULL && st->conn != NULL && st->tx_depth == 0)
         store_unlock(st); /* one that is a row would outlive the connection */
-    drop_connection(st);
+    store_drop_connection(st);
     writer_leave(st);
     store_lock_forget(st);
     store_slave_close_all(st);
@@ -261,14 +261,16 @@ void store_set_patience(struct store *st, enum store_patience patience)
     st->patience = patience;
     /* The limit is part of the connection. */
     if (st->tx_depth == 0 && st->lock_name == NULL)
-        drop_connection(st);
+        store_drop_connection(st);
 }
 
 /* A connection that broke while it held a lock: the work that the lock protected must stop. */
 static enum mog_err refuse_recovery(struct store *st)
 {
     enum mog_err e = store_fail(st, MOG_EDBDOWN, "DB connection recovery unsafe, lock held: %s", st->lock_name);
-    store_lock_forget(st);
+    struct mog_fail why = st->fail;
+    store_lock_abandon(st);
+    st->fail = why;
     return e;
 }
 
@@ -278,7 +280,7 @@ enum mog_err store_validate(struct store *st)
     bool is_gone = st->conn == NULL || st->conn->is_dead || !st->driver->is_alive(st->conn);
     if (!is_gone)
         return MOG_OK;
-    drop_connection(st);
+    store_drop_connection(st);
     if (st->lock_name != NULL)
         return refuse_recovery(st);
     if (st->tx_depth > 0)
@@ -370,7 +372,7 @@ static enum mog_err run_once(struct store *st, const struct unit *u)
     }
     st->was_refused = st->conn->is_dead && st->conn->was_refused;
     if (st->conn->is_dead)
-        drop_connection(st);
+        store_drop_connection(st);
     return e;
 }
 
@@ -431,7 +433,7 @@ enum mog_err store_run_text(struct store *st, const char *text)
     st->unit_has_written = true;
     e = st->driver->run_text(st->conn, text, &st->result, &st->fail);
     if (st->conn->is_dead)
-        drop_connection(st);
+        store_drop_connection(st);
     return e;
 }
 
@@ -549,9 +551,8 @@ void store_rollback(struct store *st)
         return;
     }
     struct mog_fail why = st->fail;
-    if (st->conn != NULL && run_once(st, &(struct unit){.id = SQL_ROLLBACK}) != MOG_OK && st->conn != NULL &&
-        st->driver->one_writer == false)
-        drop_connection(st); /* whatever state it is in, the server ends it with the connection */
+    if (st->conn != NULL && run_once(st, &(struct unit){.id = SQL_ROLLBACK}) != MOG_OK)
+        store_drop_connection(st); /* whatever state it is in, it ends with the connection */
     st->fail = why;
     st->tx_depth = 0;
     st->tx_is_doomed = false;

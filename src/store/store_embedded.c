@@ -38,19 +38,40 @@ static enum mog_err fill(const char *path, struct mog_fail *f)
     return e;
 }
 
+static void remove_all(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        char *name = mem_printf("%s%s", path, suffixes[i]);
+        (void)unlink(name);
+        free(name);
+    }
+}
+
+/* What SQLite could not bring from its log into the file when it closed that would be left behind with the log. */
+static enum mog_err check_whole(const char *path, struct mog_fail *f)
+{
+    char *log = mem_printf("%s-wal", path);
+    enum mog_err e = access(log, F_OK) != 0 ? MOG_OK : fail_set(f, MOG_EIO, "%s could not be written whole", path);
+    free(log);
+    return e;
+}
+
 enum mog_err store_embedded_create(const char *path, struct mog_fail *f)
 {
     if (access(path, F_OK) == 0)
         return fail_set(f, MOG_EEXISTS, "%s exists", path);
     char *fresh = mem_printf("%s.new", path);
     enum mog_err e = MOG_OK;
-    (void)unlink(fresh); /* of a start that was cut off; the caller's lock says that nobody else is at it */
+    remove_all(fresh); /* of a start that was cut off; the caller's lock says that nobody else is at it */
     int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (fd < 0) {
         e = fail_sys(f, MOG_EIO, errno, "%s", fresh);
         goto out;
     }
     e = fill(fresh, f);
+    if (e == MOG_OK)
+        e = check_whole(fresh, f);
     if (e == MOG_OK && fsync(fd) != 0)
         e = fail_sys(f, MOG_EIO, errno, "%s", fresh);
     if (e == MOG_OK && rename(fresh, path) != 0)
@@ -58,7 +79,7 @@ enum mog_err store_embedded_create(const char *path, struct mog_fail *f)
     if (e == MOG_OK)
         e = store_sync_folder(path, f);
     else
-        (void)unlink(fresh);
+        remove_all(fresh);
 out:
     if (fd >= 0)
         close(fd);

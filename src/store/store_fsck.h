@@ -13,7 +13,7 @@ MOG_MUSTCHECK enum mog_err store_fsck_events(struct store *st, uint64_t after, u
                                              struct store_fsck_events *out);
 /* 0 when the log is empty. 1 RT. */
 MOG_MUSTCHECK enum mog_err store_fsck_max_logid(struct store *st, uint64_t *logid);
-/* Empty the log; on MySQL logids begin again at 1. 1 RT. */
+/* Empty the log; on MySQL logids begin again at 1. Not in a transaction: MySQL would commit that. 1 RT. */
 MOG_MUSTCHECK enum mog_err store_fsck_clear(struct store *st);
 
 /*

@@ -87,6 +87,20 @@ static enum mog_err evict_dead(struct store *st, uint32_t id, bool *did)
     return e;
 }
 
+/*
+ * A row outlives the connection that wrote it, and would keep others out until it is an hour old. On a new connection
+ * if need be; best effort. Only while the number is reserved: the row may be another handle's else.
+ */
+static void remove_row(struct store *st, uint32_t id)
+{
+    struct mog_fail why = st->fail;
+    enum mog_err e =
+        STORE_RUN(st, SQL_LOCK_ROW_DELETE, sql_int(id), sql_int((uint64_t)getpid()), sql_str(st->env->hostname));
+    if (e != MOG_OK)
+        log_warn("database: the row of a lock was left behind: %s", st->fail.text);
+    st->fail = why;
+}
+
 static enum mog_err try_row(struct store *st, uint32_t id)
 {
     if (!reserve(st->env, id))
@@ -101,9 +115,13 @@ static enum mog_err try_row(struct store *st, uint32_t id)
         if (e == MOG_OK)
             e = did_evict ? MOG_EEXISTS : MOG_ELOCKED;
     }
+    if (e == MOG_EEXISTS)
+        e = MOG_ELOCKED;
+    if (e != MOG_OK && e != MOG_ELOCKED)
+        remove_row(st, id); /* it may have been written all the same */
     if (e != MOG_OK)
         unreserve(st->env, id);
-    return e == MOG_EEXISTS ? MOG_ELOCKED : e;
+    return e;
 }
 
 /* ---- locks of PostgreSQL ---- */
@@ -243,15 +261,28 @@ static enum mog_err release(struct store *st)
     return e == MOG_OK ? STORE_RUN(st, SQL_LOCK_RELEASE, sql_int(0), sql_int(st->lock_id)) : e;
 }
 
+void store_lock_abandon(struct store *st)
+{
+    /* In a lost transaction nothing is run before its end is told. */
+    if (st->lock_name != NULL && uses_rows(st) && st->tx_depth == 0 && store_open(st) == MOG_OK)
+        remove_row(st, st->lock_id);
+    store_lock_forget(st);
+}
+
 void store_unlock(struct store *st)
 {
     if (st->lock_name == NULL)
         return;
-    /* Without the connection the server has released it already. */
-    enum mog_err e = st->conn == NULL ? MOG_OK : release(st);
-    if (e != MOG_OK)
+    enum mog_err e = st->conn == NULL ? MOG_EDBDOWN : release(st);
+    if (e == MOG_OK) {
+        store_lock_forget(st);
+        return;
+    }
+    if (st->conn != NULL)
         log_warn("database: releasing the lock %s failed: %s", st->lock_name, st->fail.text);
-    store_lock_forget(st);
+    /* A server releases its own kind of locks with the connection. */
+    store_drop_connection(st);
+    store_lock_abandon(st);
 }
 
 const char *store_lock_held(const struct store *st)

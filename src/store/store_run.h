@@ -191,6 +191,11 @@ void store_slave_list_free(struct store_slave_list *l);
 
 /* store_lock.c: forget a lock that went with its connection. */
 void store_lock_forget(struct store *st);
+/* The same, and where the lock is a row, remove that, on a new connection if need be. */
+void store_lock_abandon(struct store *st);
+
+/* store.c: what the connection held ends with it; a transaction is doomed. */
+void store_drop_connection(struct store *st);
 
 /* The seconds of a patience; 0: none. */
 unsigned store_patience_s(enum store_patience p);

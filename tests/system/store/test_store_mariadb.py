@@ -3,7 +3,7 @@
 import unittest
 
 import mariadb
-from store_programs import PROGRAMS, run_unit
+from store_programs import FALLIBLE, PROGRAMS, run_unit
 
 
 class StoreOnMariadb(unittest.TestCase):
@@ -24,6 +24,9 @@ class StoreOnMariadb(unittest.TestCase):
                 run_unit(program, self.env("units", MOG_TEST_SLAVE_DSN=slave,
                                            MOG_TEST_SERVER_PID=str(self.server.process.pid)))
 
+    def test_every_statement_fails_in_turn(self):
+        run_unit(FALLIBLE, self.env("fallible"))
+
     def test_hosts_in_turn(self):
         """The first host of the list has no server; a restarted server is found again."""
         env = self.env("units")
@@ -34,7 +37,7 @@ class StoreOnMariadb(unittest.TestCase):
         run_unit("unit_store_test_store_topology", env)
 
     def test_locks_as_rows(self):
-        for program in "unit_store_test_sql", "unit_store_test_store_queue":
+        for program in "unit_store_test_sql", "unit_store_test_store_queue", FALLIBLE:
             run_unit(program, self.env("rowlocks", MOG_TEST_ROW_LOCKS="1"))
         self.assertEqual(self.server.rows("rowlocks", "SELECT COUNT(*) FROM `lock`"), [["0"]])
 

@@ -3,7 +3,7 @@
 import unittest
 
 import postgres
-from store_programs import PROGRAMS, run_unit
+from store_programs import FALLIBLE, PROGRAMS, run_unit
 
 
 class StoreOnPostgres(unittest.TestCase):
@@ -22,6 +22,9 @@ class StoreOnPostgres(unittest.TestCase):
         for program in PROGRAMS:
             with self.subTest(program):
                 run_unit(program, env)
+
+    def test_every_statement_fails_in_turn(self):
+        run_unit(FALLIBLE, self.env("fallible"))
 
     def test_names_as_text(self):
         """A database that the original has made."""

@@ -1,48 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Deadlocks, lost connections, hung and read-only servers: nothing is half done, and the next unit of work goes on. */
+#include "store/fault_driver.h"
 #include "store/store_fixture.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 
-/* ---- a driver that fails where it is told ---- */
-
-static const struct sql_driver *real;
-static int fail_at;             /* the statement that fails: 1 is the next; 0: none */
-static int fail_times;          /* how many in a row */
-static int failed;              /* how many did */
-static bool fail_is_refusal;    /* the connection's end is known to have come before the statement */
-static enum mog_err fail_error; /* how */
-
-static enum mog_err faulty_run(struct sql_conn *c, enum sql_stmt id, size_t size, const struct sql_value *args,
-                               size_t n_args, struct sql_result *r, struct mog_fail *f)
-{
-    if (fail_at > 0 && id != SQL_ROLLBACK && --fail_at == 0) {
-        fail_at = --fail_times > 0 ? 1 : 0;
-        failed++;
-        c->is_dead = fail_error == MOG_EDBDOWN || fail_error == MOG_ETIMEOUT;
-        c->was_refused = c->is_dead && fail_is_refusal;
-        return fail_set(f, fail_error, "induced");
-    }
-    return real->run(c, id, size, args, n_args, r, f);
-}
-
 static void induce(struct store *st, int at, int times, enum mog_err error)
 {
-    static struct sql_driver faulty;
-    if (st->driver->run != faulty_run) {
-        real = st->driver;
-        faulty = *real;
-        faulty.run = faulty_run;
-        faulty.run_calls = NULL; /* one by one, so that each can fail */
-        st->driver = &faulty;
-    }
-    fail_at = at;
-    fail_times = times;
-    fail_error = error;
-    failed = 0;
-    fail_is_refusal = false;
+    fault_install(st, false); /* one by one, so that each can fail */
+    fault.at = at;
+    fault.times = times;
+    fault.error = error;
+    fault.failed = 0;
+    fault.is_refusal = false;
 }
 
 START_TEST(deadlocks_are_tried_again)
@@ -76,7 +48,7 @@ START_TEST(deadlocks_are_tried_again)
     induce(st, store_backend(st) == STORE_MYSQL && !fx.env->row_locks ? 3 : 4, 20, MOG_EDEADLOCK);
     OK(st, store_queue_claim(st, STORE_QUEUE_REPLICATE, 10, &rows));
     ck_assert_uint_eq(rows.n, 0);
-    fail_at = 0;
+    fault_clear();
     ck_assert(!store_is_in_transaction(st));
     ck_assert_ptr_null(store_lock_held(st));
     OK(st, store_queue_claim(st, STORE_QUEUE_REPLICATE, 10, &rows));
@@ -98,8 +70,8 @@ START_TEST(a_close_is_whole)
             .fid = fid, .devid = 1, .dmid = 1, .key = span_of("k"), .length = 1, .checksum = &sum};
         induce(st, at, 2, MOG_EDBDOWN);
         enum mog_err e = store_file_close(st, &c, NULL);
-        bool was_cut = failed > 0;
-        fail_at = 0;
+        bool was_cut = fault.failed > 0;
+        fault_clear();
         ck_assert(!store_is_in_transaction(st));
         OK(st, store_validate(st));
         struct store_found f;
@@ -133,8 +105,8 @@ START_TEST(a_cut_close_is_done_again)
         uint64_t connects = store_connects(st);
         induce(st, at, 1, MOG_EDBDOWN);
         enum mog_err e = store_file_close(st, &c, NULL);
-        bool was_cut = failed > 0;
-        fail_at = 0;
+        bool was_cut = fault.failed > 0;
+        fault_clear();
         if (e == MOG_EDBDOWN) { /* in the commit: that may have been done */
             ck_assert_int_gt(at, 4);
             OK(st, store_validate(st));
@@ -159,19 +131,19 @@ START_TEST(what_was_refused_is_done_again)
     struct store_bytes v;
     OK(st, store_setting_set(st, "a", span_of("1")));
     induce(st, 1, 1, MOG_EDBDOWN);
-    fail_is_refusal = true;
+    fault.is_refusal = true;
     OK(st, store_setting_set(st, "a", span_of("2")));
     OK(st, store_setting_get(st, "a", &v));
     ck_assert_str_eq(v.ptr, "2");
     store_bytes_free(&v);
     /* Once, and not with a lock. */
     induce(st, 1, 2, MOG_EDBDOWN);
-    fail_is_refusal = true;
+    fault.is_refusal = true;
     FAILS(st, MOG_EDBDOWN, store_setting_set(st, "a", span_of("3")));
     OK(st, store_validate(st));
     OK(st, store_lock(st, "mgfs:reaper", 5));
     induce(st, 1, 1, MOG_EDBDOWN);
-    fail_is_refusal = true;
+    fault.is_refusal = true;
     FAILS(st, MOG_EDBDOWN, store_setting_set(st, "a", span_of("3")));
     FAILS(st, MOG_EDBDOWN, store_validate(st));
     OK(st, store_validate(st));
