@@ -44,7 +44,7 @@ class LongWork(FakeNodesTest):
         self.assertEqual(self.on(fid), [1], "it is still being copied")
         go_on.set()
         wait_until(lambda: self.on(fid) == [1, 2], what="it is copied")
-        self.assertEqual(self.rows("SELECT * FROM lock"), [])
+        wait_until(lambda: self.rows("SELECT * FROM lock") == [], what="the lock is given back")
 
     def test_a_slow_digest_keeps_its_lock(self):
         go_on = threading.Event()
