@@ -185,7 +185,10 @@ static inline bool failing_try(const struct failing_case *c, int n)
     if (call == NULL && e == MOG_OK)
         return false;
     ck_assert_msg(call != NULL, "%s fails by itself: %s: %s", c->name, err_name(e), f.text);
-    ck_assert_msg(failing_descriptors() == before, "%s, %d (%s) failed: a descriptor is left", c->name, n, call);
+    /* The other end of a connection may be ours too, and is closed a moment later. */
+    for (int i = 0; i < 3000 && failing_descriptors() > before; i++)
+        (void)poll(NULL, 0, 10);
+    ck_assert_msg(failing_descriptors() <= before, "%s, %d (%s) failed: a descriptor is left", c->name, n, call);
     bool is_done = c->is_done == NULL || c->is_done(), is_undone = c->is_undone == NULL || c->is_undone();
     ck_assert_msg(e != MOG_OK || is_done, "%s, %d (%s) failed: told nobody, and is not done", c->name, n, call);
     ck_assert_msg(is_done || is_undone, "%s, %d (%s) failed: half done", c->name, n, call);

@@ -20,13 +20,19 @@ void fsck_log(struct fsck_check *c, const char *code, uint32_t devid)
     log_debug("fsck: %s fid=%" PRIu64 " dev=%" PRIu32, code, c->fid, devid);
 }
 
+void fsck_stopped(struct fsck_check *c)
+{
+    job_log_store(c->w, "check", c->fid);
+    c->was_stopped = true;
+}
+
 enum mog_err fsck_load(struct fsck_check *c)
 {
     store_found_free(&c->file);
     memset(&c->file, 0, sizeof(c->file));
     enum mog_err e = store_file_get(c->w->st, c->fid, STORE_READ_DEVIDS | STORE_READ_CHECKSUM, &c->file);
     if (e != MOG_OK && e != MOG_ENOTFOUND)
-        job_log_store(c->w, "check", c->fid);
+        fsck_stopped(c);
     if (e == MOG_OK)
         c->class = cluster_class_by_id(c->w->cluster, c->file.file.dmid, c->file.file.classid);
     return e;
@@ -62,7 +68,7 @@ void fsck_check_devcount(struct fsck_check *c)
         return;
     fsck_log(c, "BCNT", 0);
     if (store_file_recount(c->w->st, c->fid) != MOG_OK)
-        job_log_store(c->w, "check", c->fid);
+        fsck_stopped(c);
     c->file.file.devcount = (uint32_t)c->file.devids.n;
 }
 
@@ -202,6 +208,8 @@ enum job_result job_fsck(struct job_worker *w, const struct store_queue_row *row
             log_err("class '%.*s' has a policy that cannot be used: %s", (int)c.class->name.len, c.class->name.ptr,
                     f.text);
         result = check(&c);
+        if (c.was_stopped && result == FSCK_HANDLED)
+            result = FSCK_STALLED;
     }
     /* A stalled fid is due again when its claim would run out; the failure is counted, so that codes are logged once.
      */

@@ -113,7 +113,7 @@ static bool search(struct fix *f)
         if (!is_the_file(f, &copy))
             continue;
         if (store_devfid_add(c->w->st, c->fid, copy.devid, job_recounts(c->w), NULL) != MOG_OK) {
-            job_log_store(c->w, "check", c->fid);
+            fsck_stopped(c);
             f->unknown = true;
             break;
         }
@@ -143,7 +143,7 @@ static void forget(struct fix *f, struct fsck_copy *copy, bool delete_file)
             log_warn("fsck: a bad copy was not deleted, it is only forgotten: %s", fail.text);
     }
     if (store_devfid_remove(c->w->st, c->fid, copy->devid, false, NULL) != MOG_OK)
-        job_log_store(c->w, "check", c->fid);
+        fsck_stopped(c);
     fid_cache_forget_devids(c->w->cache, c->fid);
     copy->devid = 0;
 }
@@ -211,7 +211,7 @@ static void set_checksum(struct fix *f, const struct fsck_copy *copy)
     struct store_checksum row = {.hashtype = f->alg, .len = digest_size(f->alg)};
     memcpy(row.bytes, copy->digest, row.len);
     if (store_checksum_set(c->w->st, c->fid, &row) != MOG_OK)
-        job_log_store(c->w, "check", c->fid);
+        fsck_stopped(c);
     c->file.checksum = row;
 }
 
@@ -296,13 +296,13 @@ static void queue_if_needed(struct fix *f)
         return;
     }
     if (store_replicate_add(c->w->st, c->fid, 0, 1) != MOG_OK) {
-        job_log_store(c->w, "check", c->fid);
+        fsck_stopped(c);
         return;
     }
     fsck_log(c, "REPL", 0);
     if (job_recounts(c->w) && c->file.devids.n != c->file.file.devcount &&
         store_file_recount(c->w->st, c->fid) != MOG_OK)
-        job_log_store(c->w, "check", c->fid);
+        fsck_stopped(c);
 }
 
 static enum fsck_result fix(struct fix *f)
@@ -317,7 +317,7 @@ static enum fsck_result fix(struct fix *f)
         }
         forget_bad(f, false);
         if (job_recounts(c->w) && store_file_recount(c->w->st, c->fid) != MOG_OK)
-            job_log_store(c->w, "check", c->fid);
+            fsck_stopped(c);
         fsck_log(c, "GONE", 0);
         return FSCK_HANDLED;
     }

@@ -35,6 +35,7 @@ struct fsck_check {
     uint64_t fid;
     bool first_try; /* codes that a stalled fid would repeat are logged once */
     bool policy_only, digests_off;
+    bool was_stopped;      /* the database did not do all that it was told: to be checked again later */
     enum digest_type mode; /* algorithm for all classes; DIGEST_NONE: by class */
     struct store_found file;
     const struct cluster_class *class; /* NULL: the class is unknown */
@@ -45,6 +46,8 @@ struct fsck_check {
 /* MOG_ENOTFOUND: the file is gone; any other error was logged. */
 enum mog_err fsck_load(struct fsck_check *c);
 bool fsck_policy_is_met(const struct fsck_check *c, const struct store_devids *devids);
+/* The database has failed: logged, and the fid stays in the queue. */
+void fsck_stopped(struct fsck_check *c);
 void fsck_log(struct fsck_check *c, const char *code, uint32_t devid);
 void fsck_check_devcount(struct fsck_check *c);
 /* Look at one copy's size. */
