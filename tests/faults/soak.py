@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Faults, chosen from a seed, on a cluster that is written and read all the time; nothing acknowledged may be lost.
 
-usage: soak.py [--seed N] [--rounds N] [--seconds N] [--hold SECONDS] [--database sqlite|mariadb|postgres]
-               [--fault NAME]... [--keep FOLDER]
+usage: soak.py [--seed N] [--rounds N] [--seconds N] [--hold SECONDS] [--pace SECONDS]
+               [--database sqlite|mariadb|postgres] [--fault NAME]... [--keep FOLDER]
 """
 import argparse
 import os
@@ -62,7 +62,7 @@ def one_round(world, number, fault, hold, say):
     return True
 
 
-def soak(database, seed, rounds=0, seconds=0, hold=1.5, only=(), say=print, keys_each=150, keep=None):
+def soak(database, seed, rounds=0, seconds=0, hold=1.5, only=(), say=print, keys_each=150, keep=None, pace=0.01):
     """Run rounds (or for some seconds), then verify everything. Returns the violations."""
     rnd = random.Random(f"{seed}/faults")
     faults = [f for f in FAULTS if not only or f.__name__ in only]
@@ -71,7 +71,7 @@ def soak(database, seed, rounds=0, seconds=0, hold=1.5, only=(), say=print, keys
     end = time.monotonic() + seconds if seconds else None
     say(f"seed {seed}, {database}")
     done = 0
-    with World(database, seed) as world:
+    with World(database, seed, pace=pace) as world:
         world.keys_each = keys_each
         try:
             world.start()
@@ -109,6 +109,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=0, help="how many faults (100, unless --seconds is given)")
     parser.add_argument("--seconds", type=int, default=0, help="how long")
     parser.add_argument("--hold", type=float, default=3, help="seconds that a fault lasts at most (3)")
+    parser.add_argument("--pace", type=float, default=0.01,
+                        help="seconds that a client rests between two operations (0.01)")
     parser.add_argument("--database", choices=("sqlite", "mariadb", "postgres"), default="sqlite")
     parser.add_argument("--fault", action="append", default=[], choices=[f.__name__ for f in FAULTS],
                         help="only this one; may be repeated")
@@ -120,7 +122,7 @@ def main():
     def say(text):
         print(text, flush=True)
     return 1 if soak(options.database, seed, rounds, options.seconds, options.hold, options.fault, say,
-                     keep=options.keep) else 0
+                     keep=options.keep, pace=options.pace) else 0
 
 
 if __name__ == "__main__":

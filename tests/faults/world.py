@@ -158,8 +158,9 @@ class World:
     def make_trackers(self, count):
         env = {"T_TEMPFILE_TOO_OLD": "60"}
         if self.clock_library:
-            env.update(LD_PRELOAD=self.clock_library, FAKETIME_TIMESTAMP_FILE=self.clock_file, FAKETIME_NO_CACHE="1",
-                       FAKETIME_DONT_FAKE_MONOTONIC="1", FAKETIME_DONT_RESET="1")
+            env.update(LD_PRELOAD=self.clock_library, FAKETIME_TIMESTAMP_FILE=self.clock_file, FAKETIME_CACHE_DURATION="1",
+                       FAKETIME_DONT_FAKE_MONOTONIC="1", FAKETIME_DONT_RESET="1",
+                       FAKETIME_FORCE_MONOTONIC_FIX="0")  # else its timed waits return at once, and spin
         for i in range(count):
             options = {"mogstored_stream_port": self.side_port, "min_free_space": 4, "delete_jobs": 2, "fsck_jobs": 2,
                        "query_jobs": 8, "debug": 0, **self.database.options()}
