@@ -375,24 +375,50 @@ size_t pool_late(struct pool *p, int64_t limit_ms, uint32_t *out, size_t max)
     return n;
 }
 
-bool pool_submit(struct pool *p, void *value)
+static struct item *item_new(void *value)
 {
     struct item *item = mem_alloc(sizeof(*item));
     *item = (struct item){NULL, value};
+    return item;
+}
+
+static void items_free(struct item *list)
+{
+    while (list != NULL) {
+        struct item *next = list->next;
+        free(list);
+        list = next;
+    }
+}
+
+bool pool_submit_many(struct pool *p, void *const *values, size_t n)
+{
+    struct item *first = NULL, **last = &first;
+    for (size_t i = 0; i < n; i++) {
+        *last = item_new(values[i]);
+        last = &(*last)->next;
+    }
+    if (n == 0)
+        return true;
     pthread_mutex_lock(&p->lock);
-    bool ok = !p->stopping && (p->limit == 0 || p->waiting < p->limit);
+    bool ok = !p->stopping && (p->limit == 0 || p->waiting + n <= p->limit);
     struct worker_thread *called = NULL;
     if (ok) {
-        *p->last = item;
-        p->last = &item->next;
-        p->waiting++;
+        *p->last = first;
+        p->last = last;
+        p->waiting += n;
         called = call_one(p);
     }
     pthread_mutex_unlock(&p->lock);
     signal_called(called);
     if (!ok)
-        free(item);
+        items_free(first);
     return ok;
+}
+
+bool pool_submit(struct pool *p, void *value)
+{
+    return pool_submit_many(p, &value, 1);
 }
 
 static size_t read_counter(struct pool *p, const size_t *counter)
@@ -423,12 +449,13 @@ size_t pool_waiting(struct pool *p)
     return read_counter(p, &p->waiting);
 }
 
-bool pool_is_full(struct pool *p)
+size_t pool_free_threads(struct pool *p)
 {
     pthread_mutex_lock(&p->lock);
-    bool is_full = p->waiting + p->busy >= p->running;
+    size_t taken = p->waiting + p->busy;
+    size_t n = taken < p->running ? p->running - taken : 0;
     pthread_mutex_unlock(&p->lock);
-    return is_full;
+    return n;
 }
 
 size_t pool_numbers(struct pool *p, uint32_t *out, size_t max)

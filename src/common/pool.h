@@ -34,6 +34,8 @@ struct pool *pool_new(const struct pool_ops *ops, size_t limit);
 
 /* Hand in one item (takes). False, and the item stays the caller's, when the queue is full or the pool stops. */
 MOG_MUSTCHECK bool pool_submit(struct pool *p, void *item);
+/* The same for several: all or none. */
+MOG_MUSTCHECK bool pool_submit_many(struct pool *p, void *const *items, size_t n);
 
 /* By the thread of an item: what follows, until the end, is waiting; so another thread may go to work. */
 void pool_wait_begin(struct pool *p);
@@ -54,8 +56,8 @@ size_t pool_late(struct pool *p, int64_t limit_ms, uint32_t *out, size_t max);
 size_t pool_wanted(struct pool *p);
 size_t pool_running(struct pool *p);
 size_t pool_busy(struct pool *p);
-size_t pool_waiting(struct pool *p); /* items not yet taken */
-bool pool_is_full(struct pool *p);   /* the next item will wait for a thread */
+size_t pool_waiting(struct pool *p);      /* items not yet taken */
+size_t pool_free_threads(struct pool *p); /* so many items more find a thread at once */
 
 /*
  * For a thread at work: take up to `max` more waiting items for which `match` is true into `out`, oldest first, to do

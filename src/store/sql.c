@@ -22,7 +22,7 @@ const char *const sql_name[SQL_STMTS] = {
 #undef X
 };
 
-const size_t sql_size[SQL_SIZES] = {1, 2, 5, 10, 20, 100};
+const size_t sql_size[SQL_SIZES] = {1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 100};
 
 const struct sql_driver *sql_driver_of(enum store_backend b)
 {

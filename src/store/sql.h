@@ -32,9 +32,12 @@ extern const char *const sql_text_sqlite[SQL_STMTS];
 extern const char *const sql_text_mysql[SQL_STMTS];
 extern const char *const sql_text_pgsql[SQL_STMTS];
 
-/* A statement with braces is prepared for one of these numbers of rows. */
-enum { SQL_SIZES = 6 };
-extern const size_t sql_size[SQL_SIZES]; /* 1, 2, 5, 10, 20, 100 */
+/*
+ * A statement with braces is prepared for one of these numbers of rows. Few of them have all, so that a connection makes
+ * room for the sizes of a statement when it first runs it.
+ */
+enum { SQL_SIZES = 13 };
+extern const size_t sql_size[SQL_SIZES]; /* ascending; 1, 20 and 100 are among them */
 
 /* Append `text` with its braced part written `rows` times; '?' becomes $1, $2 ... with `dollar`. */
 void sql_expand(struct buf *out, const char *text, size_t rows, bool dollar);

@@ -32,7 +32,7 @@ enum { MARIADB_WITH_RETURNING = 100500, LIMIT_SLACK_MS = 500, CHARSET_NAME_MAX =
 struct mysql_conn {
     struct sql_conn base;
     MYSQL *m;
-    MYSQL_STMT *stmts[SQL_STMTS][SQL_SIZES];
+    MYSQL_STMT **stmts[SQL_STMTS]; /* NULL, or of SQL_SIZES */
     int64_t read_timeout_ms; /* 0: none */
     int64_t begun_ms;        /* when the running statement was sent */
     bool in_transaction;     /* begun, and not ended by us */
@@ -234,9 +234,11 @@ static enum mog_err mysql_prepare_stmt(struct sql_conn *base, enum sql_stmt id, 
                                        struct mog_fail *f)
 {
     struct mysql_conn *c = conn_of(base);
-    MYSQL_STMT **s = &c->stmts[id][size];
     if (sql_kind[id] == SQL_KIND_CONTROL)
         return MOG_OK;
+    if (c->stmts[id] == NULL)
+        c->stmts[id] = mem_calloc(SQL_SIZES, sizeof *c->stmts[id]);
+    MYSQL_STMT **s = &c->stmts[id][size];
     if (*s == NULL) {
         if (sql_text_mysql[id] == NULL)
             return fail_set(f, MOG_EUNSUPPORTED, "%s: not on MySQL", sql_name[id]);
@@ -548,10 +550,12 @@ static enum mog_err connect_host(struct mysql_conn *c, const struct sql_target *
 static void mysql_close_conn(struct sql_conn *base)
 {
     struct mysql_conn *c = conn_of(base);
-    for (size_t i = 0; i < SQL_STMTS; i++)
-        for (size_t k = 0; k < SQL_SIZES; k++)
+    for (size_t i = 0; i < SQL_STMTS; i++) {
+        for (size_t k = 0; c->stmts[i] != NULL && k < SQL_SIZES; k++)
             if (c->stmts[i][k] != NULL)
                 mysql_stmt_close(c->stmts[i][k]);
+        free(c->stmts[i]);
+    }
     if (c->m != NULL)
         mysql_close(c->m);
     free(c);

@@ -20,7 +20,7 @@ enum { INT_TEXT_MAX = 24, NAME_MAX_LEN = 24, CLIENT_SLACK_MS = 5000, OLDEST_VERS
 struct pgsql_conn {
     struct sql_conn base;
     PGconn *c;
-    unsigned prepared[SQL_STMTS][SQL_SIZES]; /* parameters + 1; 0: not prepared */
+    uint16_t prepared[SQL_STMTS][SQL_SIZES]; /* parameters + 1; 0: not prepared */
     int64_t statement_ms;                    /* 0: none */
 };
 
@@ -182,7 +182,7 @@ static enum mog_err pgsql_prepare(struct sql_conn *base, enum sql_stmt id, size_
                                   struct mog_fail *f)
 {
     struct pgsql_conn *c = conn_of(base);
-    unsigned *prepared = &c->prepared[id][size];
+    uint16_t *prepared = &c->prepared[id][size];
     if (*prepared == 0) {
         if (sql_text_pgsql[id] == NULL)
             return fail_set(f, MOG_EUNSUPPORTED, "%s: not on PostgreSQL", sql_name[id]);
@@ -200,7 +200,7 @@ static enum mog_err pgsql_prepare(struct sql_conn *base, enum sql_stmt id, size_
         buf_fini(&text);
         if (e != MOG_OK)
             return e;
-        *prepared = (unsigned)n_args + 1;
+        *prepared = (uint16_t)(n_args + 1);
     }
     if (*prepared != n_args + 1)
         return fail_set(f, MOG_EDB, "%s: %u parameters wanted, %zu given", sql_name[id], *prepared - 1, n_args);

@@ -17,7 +17,7 @@ struct sqlite_conn {
     struct sql_conn base;
     sqlite3 *db;
     char *path; /* NULL for a URI: not watched */
-    sqlite3_stmt *stmts[SQL_STMTS][SQL_SIZES];
+    sqlite3_stmt **stmts[SQL_STMTS]; /* NULL, or of SQL_SIZES */
     int64_t statement_ms; /* 0: none */
     struct deadline by;
 };
@@ -142,6 +142,8 @@ static enum mog_err sqlite_prepare(struct sql_conn *base, enum sql_stmt id, size
                                    struct mog_fail *f)
 {
     struct sqlite_conn *c = conn_of(base);
+    if (c->stmts[id] == NULL)
+        c->stmts[id] = mem_calloc(SQL_SIZES, sizeof *c->stmts[id]);
     sqlite3_stmt **s = &c->stmts[id][size];
     if (*s == NULL) {
         if (sql_text_sqlite[id] == NULL)
@@ -203,9 +205,11 @@ static enum mog_err sqlite_inspect(struct sql_conn *base, struct mog_fail *f)
 static void sqlite_close(struct sql_conn *base)
 {
     struct sqlite_conn *c = conn_of(base);
-    for (size_t i = 0; i < SQL_STMTS; i++)
-        for (size_t k = 0; k < SQL_SIZES; k++)
+    for (size_t i = 0; i < SQL_STMTS; i++) {
+        for (size_t k = 0; c->stmts[i] != NULL && k < SQL_SIZES; k++)
             sqlite3_finalize(c->stmts[i][k]);
+        free(c->stmts[i]);
+    }
     sqlite3_close_v2(c->db);
     free(c->base.flush_path);
     free(c->path);

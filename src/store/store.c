@@ -57,7 +57,6 @@ enum mog_err store_env_new(const struct store_config *c, struct store_env **out,
     pthread_mutex_init(&env->writer, NULL);
     pthread_mutex_init(&env->mutex, NULL);
     store_flush_init(&env->flush);
-    store_opens_init(&env->opens);
     *out = env;
     return MOG_OK;
 }
@@ -71,7 +70,6 @@ void store_env_free(struct store_env *env)
     pthread_mutex_destroy(&env->writer);
     pthread_mutex_destroy(&env->mutex);
     store_flush_fini(&env->flush);
-    store_opens_fini(&env->opens);
     free(env->hostname);
     free(env->held);
     free(env);

@@ -62,6 +62,17 @@ struct store_file_open {
  */
 MOG_MUSTCHECK enum mog_err store_file_open(struct store *st, const struct store_file_open *o, uint64_t *fid);
 
+/*
+ * The same for up to STORE_OPEN_MANY uploads that came together, none with a fid of its own: one statement and one commit
+ * for most numbers of them, else two. fids[i] is 0 where the number that came was not to be used: open that one alone. On
+ * error all are 0, rows may stay behind for the sweep, and what is wrong with one spoils all: open each alone.
+ */
+enum { STORE_OPEN_MANY = 20 };
+MOG_MUSTCHECK enum mog_err store_file_open_many(struct store *st, const struct store_file_open *all, size_t n,
+                                                uint64_t *fids);
+/* Whether that can be had from the database that is connected. */
+bool store_can_open_many(const struct store *st);
+
 /* What create_close needs to know before it asks the storage node. Zero before use. */
 struct store_upload {
     bool is_open;               /* the tempfile row exists; else `temp` is zero */

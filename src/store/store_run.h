@@ -6,7 +6,6 @@
 #include "store/sql.h"
 #include "store/store.h"
 #include "store/store_flush.h"
-#include "store/store_opens.h"
 #include "store/store_row.h"
 
 #include <pthread.h>
@@ -31,7 +30,6 @@ struct store_env {
     _Atomic uint64_t min_fid;
     pthread_mutex_t writer; /* held by the one that writes, when the driver has one_writer */
     struct store_flush flush;
-    struct store_opens opens;
     pthread_mutex_t mutex;
     uint32_t *held; /* ids of locks that are rows and belong to a handle of this process */
     size_t n_held, cap_held;

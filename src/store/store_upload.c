@@ -2,13 +2,22 @@
 /* Uploads: from the fid of create_open to the file of create_close, or to deletion. */
 #include "store/store_file.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "store/store_queue.h"
 #include "store/store_run.h"
 
-enum { ALLOCATE_TRIES = 10, PUT_TRIES = 20, DMID_MAX = 65535, CLASSID_MAX = 255, TEMPFILE_WIDTH = 6, FILE_WIDTH = 6 };
+enum {
+    ALLOCATE_TRIES = 10,
+    PUT_TRIES = 20,
+    DMID_MAX = 65535,
+    CLASSID_MAX = 255,
+    TEMPFILE_WIDTH = 6,
+    TEMPFILE_ARGS = 4,
+    FILE_WIDTH = 6
+};
 
 void store_upload_free(struct store_upload *u)
 {
@@ -29,6 +38,30 @@ static enum mog_err check_open(struct store *st, const struct store_file_open *o
     return e;
 }
 
+/* Run the statement for up to STORE_OPEN_MANY of them, whose number is one of sql_size. It must be able to return rows.
+ */
+static enum mog_err insert_many(struct store *st, const struct store_file_open *all, size_t n, uint64_t *fids,
+                                bool *is_used)
+{
+    struct sql_value args[STORE_OPEN_MANY * TEMPFILE_ARGS];
+    for (size_t i = 0; i < n; i++) {
+        const struct sql_value row[TEMPFILE_ARGS] = {sql_int(all[i].dmid), sql_name_of(all[i].key),
+                                                     sql_int(all[i].classid), sql_str(all[i].devids)};
+        memcpy(&args[i * TEMPFILE_ARGS], row, sizeof(row));
+    }
+    enum mog_err e = store_run_sized(st, SQL_TEMPFILE_INSERT, store_size_for(n), args, n * TEMPFILE_ARGS);
+    if (e == MOG_OK && st->result.n_rows != n)
+        e = store_fail(st, MOG_EDB, "%zu uploads were registered, and %zu numbers came back", n, st->result.n_rows);
+    /* Rows come back in the order in which they were numbered, which is the one in which they were given. */
+    for (size_t i = 0; e == MOG_OK && i < n; i++) {
+        fids[i] = sql_u64(&st->result, i, 0);
+        is_used[i] = sql_i64(&st->result, i, 1) != 0;
+        if (i > 0 && fids[i] <= fids[i - 1])
+            e = store_fail(st, MOG_EDB, "new numbers came back in disorder");
+    }
+    return e;
+}
+
 /* Register under a new number; `is_used`: a file has it already. */
 static enum mog_err insert_next(struct store *st, const struct store_file_open *o, uint64_t *fid, bool *is_used)
 {
@@ -36,7 +69,7 @@ static enum mog_err insert_next(struct store *st, const struct store_file_open *
     if (e != MOG_OK)
         return e;
     if (st->conn->can_return)
-        return store_opens_insert(st, o, fid, is_used);
+        return insert_many(st, o, 1, fid, is_used);
     const struct sql_value args[] = {sql_int(o->dmid), sql_name_of(o->key), sql_int(o->classid), sql_str(o->devids)};
     e = store_run(st, SQL_TEMPFILE_INSERT_PLAIN, args, 4);
     if (e != MOG_OK)
@@ -136,6 +169,37 @@ enum mog_err store_file_open(struct store *st, const struct store_file_open *o, 
         e = store_transact(st, open_explicit, &copy);
     if (e == MOG_OK)
         *fid = o->fid;
+    return e;
+}
+
+bool store_can_open_many(const struct store *st)
+{
+    return st->conn != NULL && st->conn->can_return;
+}
+
+enum mog_err store_file_open_many(struct store *st, const struct store_file_open *all, size_t n, uint64_t *fids)
+{
+    bool is_used[STORE_OPEN_MANY] = {false};
+    enum mog_err e = store_open(st);
+    assert(n <= STORE_OPEN_MANY);
+    if (e == MOG_OK && !store_can_open_many(st))
+        e = store_fail(st, MOG_EUNSUPPORTED, "not on this database");
+    for (size_t i = 0; i < n; i++) {
+        fids[i] = 0;
+        if (e == MOG_OK)
+            e = check_open(st, &all[i]);
+    }
+    for (size_t done = 0, part; e == MOG_OK && done < n; done += part) {
+        size_t size = store_size_for(n - done);
+        part = sql_size[size] > n - done ? sql_size[size - 1] : sql_size[size];
+        e = insert_many(st, &all[done], part, &fids[done], &is_used[done]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (e == MOG_OK && (is_used[i] || fids[i] <= store_env_min_fid(st->env)))
+            e = move_counter(st, fids[i]);
+        if (e != MOG_OK || is_used[i] || fids[i] <= store_env_min_fid(st->env))
+            fids[i] = 0;
+    }
     return e;
 }
 

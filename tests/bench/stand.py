@@ -9,7 +9,7 @@ from daemon import BIN, die_with_parent, run
 from database import Server
 from waiting import free_port, port_open, wait_until
 
-CONNECTIONS = 32
+CONNECTIONS, BARE_THREADS = 32, 10
 DOMAIN, CLASS, PREFIX = "bench", "one", "bench/"
 WORKERS = {"query_jobs": 20, "replicate_jobs": 0, "delete_jobs": 0, "fsck_jobs": 0, "debug": 0}
 # Durable, and all data in memory: what a cluster's database should be.
@@ -88,7 +88,7 @@ class Stand:
             dmid = cluster.database.rows(f"SELECT dmid FROM domain WHERE namespace='{DOMAIN}'")[0][0]
             done = subprocess.run([os.path.join(os.path.abspath(BIN), "..", "tests", "db_limit"), mode,
                                    f"--port={cluster.database.server.port}", "--database=mogdb", "--user=moguser",
-                                   "--password=mogpass", f"--threads={CONNECTIONS}", f"--seconds={self.seconds}",
+                                   "--password=mogpass", f"--threads={BARE_THREADS}", f"--seconds={self.seconds}",
                                    f"--keys={self.files}", f"--domain-id={dmid}", f"--prefix={PREFIX}"],
                                   capture_output=True, text=True, check=True, timeout=600)
             return float(dict(f.split("=") for f in done.stdout.split())["per_second"])

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.parse
 
 from cluster import Node, Tracker
@@ -36,7 +37,13 @@ class Device:
             self.mount("--bind", self.store, self.path)
 
     def mount(self, *args):
-        subprocess.run(["mount", *args], check=True, capture_output=True)
+        # mount reads the list of mounts, which others on the machine may change just then: it is tried again.
+        for left in reversed(range(5)):
+            done = subprocess.run(["mount", *args], capture_output=True, text=True)
+            if done.returncode == 0:
+                return
+            assert left, f"mount {args}: {done.stderr}"
+            time.sleep(0.2)
 
     def umount(self, path):
         subprocess.run(["umount", "-l", path], capture_output=True)

@@ -59,7 +59,7 @@ struct cmd_ctx {
     const char *error; /* code; NULL: fine so far */
     struct buf error_text;
     struct cmd_ahead *ahead; /* CMD_TOGETHER_MAX of them */
-    struct cmd_ahead *mine;  /* what was read ahead for this request; NULL: nothing */
+    struct cmd_ahead *mine;  /* what was done ahead for this request; NULL: nothing */
 };
 
 typedef void cmd_fn(struct cmd_ctx *ctx);
@@ -72,6 +72,7 @@ enum cmd_flags {
     CMD_ADMIN = 32,   /* only for clients that may administer */
     CMD_MEMORY = 16,  /* needs no database: answered at once while that is away or hangs */
     CMD_LOOKUP = 128, /* begins with reading the file of its key: several may be read together */
+    CMD_OPEN = 512,   /* registers an upload: several may be registered together */
     CMD_EARLY = 256,  /* only reads the database: served before the first look at the cluster is done */
     CMD_INSTANT = 64, /* costs nothing either: run by whoever reads the line */
 };
@@ -110,15 +111,21 @@ struct cmd_client {
  */
 const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, const struct cmd_client *client, struct buf *out);
 /*
- * Lookups that came together share a round trip: cmd_read_ahead() reads what up to CMD_TOGETHER_MAX lines ask for, then
- * each is run by cmd_run_ahead() (once, in any order). Lines for which cmd_is_lookup() is false do not belong there.
- * False: the database did not take them together, and each must be run alone by cmd_run(). Query threads only.
+ * Requests of one kind that came together share a round trip, and a commit: cmd_go_ahead() reads or registers what up
+ * to CMD_TOGETHER_MAX lines ask for; then those with `is_taken` are each run by cmd_run_ahead() (once, in any order),
+ * the others by cmd_run(). Query threads only.
  */
-enum { CMD_TOGETHER_MAX = STORE_FIND_MANY };
-bool cmd_is_lookup(struct span line); /* any thread */
-/* Whether that saves anything now: not with a shared cache, which may answer without the database. */
-bool cmd_wants_ahead(const struct cmd_ctx *ctx);
-bool cmd_read_ahead(struct cmd_ctx *ctx, const struct span *lines, size_t n);
+enum cmd_kind { CMD_ALONE, CMD_LOOKUPS, CMD_OPENS, CMD_KINDS };
+enum { CMD_TOGETHER_MAX = 20 };
+struct cmd_line {
+    struct span text;
+    const struct cmd_client *client;
+    bool is_taken;
+};
+enum cmd_kind cmd_kind_of(struct span line); /* any thread */
+/* Whether that can be done and saves anything now: a shared cache may answer lookups without the database. */
+bool cmd_wants_ahead(const struct cmd_ctx *ctx, enum cmd_kind kind);
+void cmd_go_ahead(struct cmd_ctx *ctx, enum cmd_kind kind, struct cmd_line *lines, size_t n);
 const struct cmd_row *cmd_run_ahead(struct cmd_ctx *ctx, size_t i, const struct cmd_client *client, struct buf *out);
 
 /* Whether the last line was refused because its client may not administer. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lookups that came together: one round trip for all of them. */
+/* Requests that came together: one round trip for all of them. */
 #include "tracker/cmd/cmd_list.h"
 #include "tracker/cmd/cmd_run.h"
 
@@ -11,19 +11,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool cmd_is_lookup(struct span line)
+enum cmd_kind cmd_kind_of(struct span line)
 {
     static const char unverified[] = "noverify=1";
     const struct cmd_row *row = cmd_take_command(&line);
-    if (row == NULL || (row->flags & CMD_LOOKUP) == 0)
-        return false;
+    if (row == NULL || (row->flags & (CMD_LOOKUP | CMD_OPEN)) == 0)
+        return CMD_ALONE;
+    if (row->flags & CMD_OPEN)
+        return CMD_OPENS;
     /* Verifying takes as long as a storage node likes: nobody else waits for that. */
-    return row->run != cmd_get_paths || memmem(line.ptr, line.len, unverified, sizeof(unverified) - 1) != NULL;
+    bool is_slow = row->run == cmd_get_paths && memmem(line.ptr, line.len, unverified, sizeof(unverified) - 1) == NULL;
+    return is_slow ? CMD_ALONE : CMD_LOOKUPS;
 }
 
-bool cmd_wants_ahead(const struct cmd_ctx *ctx)
+bool cmd_wants_ahead(const struct cmd_ctx *ctx, enum cmd_kind kind)
 {
-    return !fid_cache_is_on(ctx->cache);
+    switch (kind) {
+    case CMD_LOOKUPS:
+        return !fid_cache_is_on(ctx->cache);
+    case CMD_OPENS:
+        return store_can_open_many(ctx->st);
+    case CMD_ALONE:
+    case CMD_KINDS:
+        break;
+    }
+    return false;
+}
+
+/* Lend the arguments of a request to the context, or take them back. */
+static void swap_args(struct cmd_ctx *ctx, struct cmd_ahead *a)
+{
+    struct kv args = ctx->args;
+    ctx->args = a->args;
+    a->args = args;
 }
 
 static void ahead_parse(struct cmd_ctx *ctx, struct cmd_ahead *a, struct span line)
@@ -33,18 +53,22 @@ static void ahead_parse(struct cmd_ctx *ctx, struct cmd_ahead *a, struct span li
     const struct span *domain = kv_find(&a->args, "domain"), *key = kv_find(&a->args, "key");
     const struct cluster_domain *d = domain != NULL ? cluster_domain_by_name(ctx->cluster, *domain) : NULL;
     a->is_known = false;
-    a->is_wanted = d != NULL && key != NULL && key->len != 0;
-    if (a->is_wanted) {
-        a->dmid = d->dmid;
-        a->key = *key;
-    }
+    a->is_wanted = d != NULL;
+    a->dmid = d != NULL ? d->dmid : 0;
+    a->key = key != NULL ? *key : span_make("", 0);
 }
 
-/* A line may only look as if it wanted no verification: see cmd_is_lookup(). */
+/* A line may only look as if it wanted no verification: see cmd_kind_of(). */
 static bool is_slow(const struct cmd_ahead *a)
 {
     const struct span *noverify = kv_find(&a->args, "noverify");
     return a->row->run == cmd_get_paths && (noverify == NULL || !num_perl_true(*noverify));
+}
+
+/* A database that is away is away for all of them; anything else may be the fault of one. */
+static bool is_of_all(enum mog_err e)
+{
+    return e == MOG_OK || e == MOG_EDBDOWN || e == MOG_ETIMEOUT;
 }
 
 /* Read all that are of the domain of the first wanted one. */
@@ -72,8 +96,7 @@ static enum mog_err ahead_read_domain(struct cmd_ctx *ctx, size_t first, size_t 
         a->is_known = a->err != MOG_ENOTFOUND || is_sure;
         a->found = found[k];
     }
-    /* A database that is away is away for all of them; anything else may be the fault of one key. */
-    return e == MOG_EDBDOWN || e == MOG_ETIMEOUT ? MOG_OK : e;
+    return is_of_all(e) ? MOG_OK : e;
 }
 
 static void ahead_forget(struct cmd_ahead *a)
@@ -92,39 +115,88 @@ void cmd_ahead_free(struct cmd_ahead *all)
     free(all);
 }
 
-bool cmd_read_ahead(struct cmd_ctx *ctx, const struct span *lines, size_t n)
+/* What is not taken: slow ones. What asks for nothing that is there is answered with the others. */
+static enum mog_err read_all(struct cmd_ctx *ctx, struct cmd_line *lines, size_t n)
 {
-    assert(n <= CMD_TOGETHER_MAX);
     enum mog_err e = MOG_OK;
-    int64_t started_us = clock_mono_us();
-    if (ctx->ahead == NULL)
-        ctx->ahead = mem_calloc(CMD_TOGETHER_MAX, sizeof(*ctx->ahead));
-    bool is_ready = cmd_begin(ctx, 0);
-    for (size_t i = 0; is_ready && i < n; i++) {
-        ctx->ahead[i].started_us = started_us;
-        ahead_parse(ctx, &ctx->ahead[i], lines[i]);
-        if (is_slow(&ctx->ahead[i]))
-            e = MOG_EINVAL;
+    for (size_t i = 0; i < n; i++) {
+        struct cmd_ahead *a = &ctx->ahead[i];
+        lines[i].is_taken = !is_slow(a);
+        a->is_wanted = a->is_wanted && lines[i].is_taken && a->key.len != 0;
     }
-    for (size_t i = 0; is_ready && e == MOG_OK && i < n; i++) {
+    for (size_t i = 0; e == MOG_OK && i < n; i++) {
         if (ctx->ahead[i].is_wanted)
             e = ahead_read_domain(ctx, i, n);
     }
+    return e;
+}
+
+static bool plan_one(struct cmd_ctx *ctx, struct cmd_ahead *a, const struct cmd_client *client)
+{
+    cmd_reset(ctx);
+    swap_args(ctx, a);
+    ctx->peer_ip = client->ip;
+    ctx->domain = cluster_domain_by_name(ctx->cluster, cmd_arg(ctx, "domain"));
+    bool ok = ctx->domain != NULL && cmd_open_plan(ctx, &a->plan) && !cmd_failed(ctx);
+    swap_args(ctx, a);
+    return ok;
+}
+
+/* What is not taken: all but the plainest. */
+static enum mog_err open_all(struct cmd_ctx *ctx, struct cmd_line *lines, size_t n)
+{
+    struct store_file_open opens[CMD_TOGETHER_MAX];
+    uint64_t fids[CMD_TOGETHER_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct cmd_ahead *a = &ctx->ahead[i];
+        lines[i].is_taken = a->is_wanted && plan_one(ctx, a, lines[i].client);
+        if (lines[i].is_taken)
+            opens[count++] = (struct store_file_open){
+                .dmid = a->dmid, .classid = a->plan.classid, .key = a->key, .devids = a->plan.text};
+    }
+    enum mog_err e = count != 0 ? store_file_open_many(ctx->st, opens, count, fids) : MOG_OK;
+    struct deadline by = deadline_in(node_shared_config(ctx->shared->nodes).node_timeout_ms);
+    for (size_t i = 0, k = 0; i < n; i++) {
+        struct cmd_ahead *a = &ctx->ahead[i];
+        if (!lines[i].is_taken)
+            continue;
+        a->err = e;
+        a->fid = fids[k++];
+        a->by = by;
+        a->is_known = true;
+        lines[i].is_taken = e != MOG_OK || a->fid != 0;
+    }
+    return e;
+}
+
+void cmd_go_ahead(struct cmd_ctx *ctx, enum cmd_kind kind, struct cmd_line *lines, size_t n)
+{
+    assert(n <= CMD_TOGETHER_MAX);
+    enum mog_err e = MOG_ECANCELED;
+    int64_t started_us = clock_mono_us();
+    if (ctx->ahead == NULL)
+        ctx->ahead = mem_calloc(CMD_TOGETHER_MAX, sizeof(*ctx->ahead));
+    if (cmd_begin(ctx, 0)) {
+        for (size_t i = 0; i < n; i++) {
+            ctx->ahead[i].started_us = started_us;
+            ahead_parse(ctx, &ctx->ahead[i], lines[i].text);
+        }
+        e = kind == CMD_OPENS ? open_all(ctx, lines, n) : read_all(ctx, lines, n);
+    }
     cmd_end(ctx);
-    if (is_ready && e == MOG_OK)
-        return true;
-    for (size_t i = 0; i < n; i++)
-        ahead_forget(&ctx->ahead[i]);
-    return false;
+    for (size_t i = 0; i < n; i++) {
+        lines[i].is_taken = lines[i].is_taken && is_of_all(e);
+        if (!lines[i].is_taken)
+            ahead_forget(&ctx->ahead[i]);
+    }
 }
 
 const struct cmd_row *cmd_run_ahead(struct cmd_ctx *ctx, size_t i, const struct cmd_client *client, struct buf *out)
 {
     struct cmd_ahead *a = &ctx->ahead[i];
     cmd_reset(ctx);
-    struct kv empty = ctx->args;
-    ctx->args = a->args;
-    a->args = empty;
+    swap_args(ctx, a);
     ctx->mine = a;
     cmd_run_parsed(ctx, a->row, a->started_us, client, out);
     ctx->mine = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* create_open: a fid, and one to three devices to put the bytes on. */
 #include "tracker/cmd/cmd_list.h"
+#include "tracker/cmd/cmd_run.h"
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -12,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_DESTS = 3, READY_TIMEOUT_MS = 10 * 1000 };
+enum { READY_TIMEOUT_MS = 10 * 1000 };
 
 /* The class of an upload; 0 is the default one. */
 static bool find_class(struct cmd_ctx *ctx, uint32_t *classid)
@@ -109,7 +110,7 @@ struct profile {
     struct {
         char name[40];
         int64_t at_us;
-    } points[4 + MAX_DESTS];
+    } points[4 + CMD_DESTS_MAX];
     size_t n;
 };
 
@@ -147,13 +148,68 @@ static bool explicit_fid(struct cmd_ctx *ctx, uint64_t *fid)
     return true;
 }
 
-static bool open_upload(struct cmd_ctx *ctx, uint32_t classid, const char *devids, uint64_t *fid)
+static void plan_devices(struct cmd_open_plan *plan, const struct cluster_device *const *dests, size_t n)
+{
+    char *end = plan->text;
+    plan->n = n;
+    plan->text[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        plan->devids[i] = dests[i]->devid;
+        end += snprintf(end, sizeof(plan->text) - (size_t)(end - plan->text), "%s%" PRIu32, i != 0 ? "," : "",
+                        dests[i]->devid);
+    }
+}
+
+static size_t wanted_dests(const struct cmd_ctx *ctx)
+{
+    return cmd_arg_is_true(ctx, "multi_dest") ? CMD_DESTS_MAX : 1;
+}
+
+bool cmd_open_plan(struct cmd_ctx *ctx, struct cmd_open_plan *plan)
+{
+    const struct cluster_device *dests[CMD_DESTS_MAX];
+    if (cmd_arg_is_true(ctx, "fid") || cmd_arg_is_true(ctx, "debug_profile") || !find_class(ctx, &plan->classid) ||
+        cluster_box_wait_ready(ctx->shared->box, 0) != MOG_OK)
+        return false;
+    size_t n = choose(ctx, wanted_dests(ctx), dests);
+    for (size_t i = 0; i < n; i++) {
+        /* Nobody waits for the folders of others. */
+        if (!node_makes_folders(ctx->node, ctx->cluster, dests[i]))
+            return false;
+    }
+    plan_devices(plan, dests, n);
+    return n != 0;
+}
+
+/* What was planned ahead for the request. False: nothing, or a device is gone since. */
+static bool take_plan(struct cmd_ctx *ctx, struct cmd_open_plan *plan, const struct cluster_device **dests)
+{
+    struct cmd_ahead *a = ctx->mine;
+    if (a == NULL || !a->is_known || a->dmid != ctx->domain->dmid)
+        return false;
+    *plan = a->plan;
+    for (size_t i = 0; i < plan->n; i++) {
+        dests[i] = cluster_device_by_id(ctx->cluster, plan->devids[i]);
+        a->is_known = a->is_known && dests[i] != NULL;
+    }
+    return a->is_known;
+}
+
+static enum mog_err register_upload(struct cmd_ctx *ctx, const struct store_file_open *o, uint64_t *fid)
+{
+    if (ctx->mine == NULL || !ctx->mine->is_known)
+        return store_file_open(ctx->st, o, fid);
+    *fid = ctx->mine->fid;
+    return ctx->mine->err;
+}
+
+static bool open_upload(struct cmd_ctx *ctx, const struct cmd_open_plan *plan, uint64_t *fid)
 {
     struct store_file_open o = {
-        .dmid = ctx->domain->dmid, .classid = classid, .key = cmd_arg(ctx, "key"), .devids = devids};
+        .dmid = ctx->domain->dmid, .classid = plan->classid, .key = cmd_arg(ctx, "key"), .devids = plan->text};
     if (!explicit_fid(ctx, &o.fid))
         return false;
-    enum mog_err e = store_file_open(ctx->st, &o, fid);
+    enum mog_err e = register_upload(ctx, &o, fid);
     if (e == MOG_OK)
         return true;
     if (e == MOG_EEXISTS) {
@@ -167,44 +223,46 @@ static bool open_upload(struct cmd_ctx *ctx, uint32_t classid, const char *devid
     return false;
 }
 
-void cmd_create_open(struct cmd_ctx *ctx)
+static bool plan_now(struct cmd_ctx *ctx, struct cmd_open_plan *plan, const struct cluster_device **dests,
+                     struct profile *profile)
 {
-    const struct cluster_device *dests[MAX_DESTS];
-    struct profile profile = {.n = 0};
-    uint32_t classid = 0;
-    uint64_t fid = 0;
-    mark(&profile, "begin");
-    if (!find_class(ctx, &classid))
-        return;
-    mark(&profile, "wait_monitor");
+    if (!find_class(ctx, &plan->classid))
+        return false;
+    mark(profile, "wait_monitor");
     if (cluster_box_wait_ready(ctx->shared->box, READY_TIMEOUT_MS) != MOG_OK) {
         cmd_err(ctx, "failure");
-        return;
+        return false;
     }
-    mark(&profile, "find_deviceid");
-    bool multi = cmd_arg_is_true(ctx, "multi_dest");
-    size_t n = choose(ctx, multi ? MAX_DESTS : 1, dests);
-    if (n == 0) {
+    mark(profile, "find_deviceid");
+    plan_devices(plan, dests, choose(ctx, wanted_dests(ctx), dests));
+    if (plan->n == 0)
         cmd_err(ctx, "no_devices");
+    return plan->n != 0;
+}
+
+void cmd_create_open(struct cmd_ctx *ctx)
+{
+    const struct cluster_device *dests[CMD_DESTS_MAX];
+    struct cmd_open_plan plan = {.n = 0};
+    struct profile profile = {.n = 0};
+    uint64_t fid = 0;
+    mark(&profile, "begin");
+    bool is_planned = take_plan(ctx, &plan, dests);
+    if (!is_planned && !plan_now(ctx, &plan, dests, &profile))
         return;
-    }
-    struct buf devids = BUF_ZERO;
-    for (size_t i = 0; i < n; i++)
-        buf_printf(&devids, "%s%" PRIu32, i != 0 ? "," : "", dests[i]->devid);
-    bool ok = open_upload(ctx, classid, buf_cstr(&devids), &fid);
-    buf_fini(&devids);
-    if (!ok)
+    if (!open_upload(ctx, &plan, &fid))
         return;
     mark(&profile, "vivify_dir_on_all_devs");
     /* One time-out for all of it: the client waits 3 s for the answer, and its uploads show what works. */
-    struct deadline by = deadline_in(node_shared_config(ctx->shared->nodes).node_timeout_ms);
-    for (size_t i = 0; i < n; i++) {
+    struct deadline by =
+        is_planned ? ctx->mine->by : deadline_in(node_shared_config(ctx->shared->nodes).node_timeout_ms);
+    for (size_t i = 0; i < plan.n; i++) {
         char name[40];
         (void)snprintf(name, sizeof(name), "vivify_dir_on_dev%" PRIu32, dests[i]->devid);
         mark(&profile, name);
         node_make_folders(ctx->node, ctx->cluster, dests[i], fid, by);
     }
-    answer(ctx, fid, dests, n, multi);
+    answer(ctx, fid, dests, plan.n, cmd_arg_is_true(ctx, "multi_dest"));
     if (cmd_arg_is_true(ctx, "debug_profile"))
         answer_profile(ctx, &profile);
 }

@@ -10,7 +10,7 @@ static const struct cmd_row rows[] = {
     {"sleep", cmd_sleep, CMD_ADMIN | CMD_MEMORY, "duration?"},
     {"get_paths", cmd_get_paths, CMD_DOMAIN | CMD_KEY | CMD_LOOKUP | CMD_EARLY,
      "domain key noverify? pathcount? zone?"},
-    {"create_open", cmd_create_open, CMD_DOMAIN, "domain key? class? fid? multi_dest? size? debug_profile? zone?"},
+    {"create_open", cmd_create_open, CMD_DOMAIN | CMD_OPEN, "domain key? class? fid? multi_dest? size? debug_profile? zone?"},
     {"create_close", cmd_create_close, CMD_DOMAIN, "domain fid devid path key? size? checksum? checksumverify? zone?"},
     {"file_info", cmd_file_info, CMD_DOMAIN | CMD_KEY | CMD_LOOKUP | CMD_EARLY, "domain key devices?"},
     {"file_debug", cmd_file_debug, CMD_EARLY, "fid | domain key"},

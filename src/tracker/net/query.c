@@ -11,7 +11,7 @@
 #include <strings.h>
 #include <utlist.h>
 
-enum { RECENT_LINE_MAX = 4096 };
+enum { RECENT_LINE_MAX = 4096, ROUND_MAX = 64 };
 
 static void request_free(struct request *r)
 {
@@ -61,8 +61,8 @@ static void work(void *worker, void *item)
 {
     struct cmd_ctx *ctx = worker;
     struct request *r = item;
-    if (r->is_lookup && cmd_wants_ahead(ctx))
-        lookups_run(ctx, r);
+    if (r->kind != CMD_ALONE && cmd_wants_ahead(ctx, r->kind))
+        together_run(ctx, r);
     else
         query_run(ctx, r);
 }
@@ -203,20 +203,60 @@ static struct request *request_new(struct conn *c, char *line, size_t len)
     r->line = line;
     r->len = len;
     r->sent_us = clock_mono_us();
-    r->is_lookup = cmd_is_lookup(span_make(line, len));
+    r->kind = cmd_kind_of(span_make(line, len));
     DL_APPEND(s->requests, r);
     metric_add(&s->n_queries, 1);
     return r;
 }
 
+/* Its connection ends with the tracker. */
+static void pool_has_stopped(struct request *r)
+{
+    if (r->conn != NULL)
+        r->conn->request = NULL;
+    request_free(r);
+}
+
 void query_hand_in(struct request *r)
 {
-    if (!pool_submit(r->server->queries, r)) {
-        /* Only when the pool stops: the connection ends with the tracker. */
-        if (r->conn != NULL)
-            r->conn->request = NULL;
-        request_free(r);
+    if (!pool_submit(r->server->queries, r))
+        pool_has_stopped(r);
+}
+
+void query_round_end(int fd, short what, void *arg)
+{
+    struct server *s = arg;
+    void *all[ROUND_MAX];
+    size_t n = 0, free_threads = pool_free_threads(s->queries);
+    (void)fd;
+    (void)what;
+    if (s->n_gathered > free_threads)
+        metric_add(&s->n_out_of_workers, s->n_gathered - free_threads);
+    for (struct request *r = s->gathered; r != NULL; r = r->done_next)
+        all[n++] = r;
+    s->gathered = NULL;
+    s->gathered_last = &s->gathered;
+    s->n_gathered = 0;
+    if (!pool_submit_many(s->queries, all, n)) {
+        for (size_t i = 0; i < n; i++)
+            pool_has_stopped(all[i]);
     }
+}
+
+/*
+ * Not at once: what others ask for, and the loop is about to read, goes along, and those that can share a statement
+ * find each other. Nobody waits for anything that is not there yet.
+ */
+static void gather(struct request *r)
+{
+    struct server *s = r->server;
+    r->done_next = NULL;
+    *s->gathered_last = r;
+    s->gathered_last = &r->done_next;
+    if (s->n_gathered++ == 0)
+        event_active(s->round_end, 0, 0);
+    else if (s->n_gathered == ROUND_MAX)
+        query_round_end(-1, 0, s);
 }
 
 void query_submit(struct conn *c, char *line, size_t len)
@@ -225,10 +265,10 @@ void query_submit(struct conn *c, char *line, size_t len)
     struct request *r = request_new(c, line, len);
     c->request = r;
     r->is_held = !s->is_ready && !cmd_is_early(span_make(line, len));
-    if (r->is_held || pool_is_full(s->queries))
+    if (r->is_held)
         metric_add(&s->n_out_of_workers, 1);
-    if (!r->is_held)
-        query_hand_in(r);
+    else
+        gather(r);
 }
 
 void query_release(struct server *s)

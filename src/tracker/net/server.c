@@ -237,7 +237,7 @@ void server_tick(struct server *s)
 {
     drop_lost(s);
     tend_workers(s);
-    lookups_tick(s);
+    together_tick(s);
     if (s->accept_paused_ms != 0 && clock_mono_ms() >= s->accept_paused_ms) {
         s->accept_paused_ms = 0;
         for (size_t i = 0; i < s->n_listeners; i++)
@@ -261,11 +261,15 @@ struct server *server_new(struct event_base *base, const struct cmd_shared *shar
     s->wake = event_new(base, s->wake_fd, EV_READ | EV_PERSIST, on_wake, s);
     if (s->wake_fd < 0 || s->wake == NULL || event_add(s->wake, NULL) != 0)
         abort(); /* at start-up only: nothing works without */
+    s->gathered_last = &s->gathered;
+    s->round_end = event_new(base, -1, 0, query_round_end, s);
+    if (s->round_end == NULL)
+        abort();
     size_t n_commands = 0;
     while (cmd_table()[n_commands].name != NULL)
         n_commands++;
     s->costs = mem_calloc(n_commands, sizeof(*s->costs));
-    lookups_init(&s->lookups);
+    together_init(s);
     s->queries = query_pool_new(s);
     s->instant = cmd_ctx_new(shared);
     access_measure(s);
@@ -379,6 +383,7 @@ void server_free(struct server *s)
     struct request *r, *next;
     DL_FOREACH_SAFE(s->requests, r, next)
     query_finished(r);
+    event_free(s->round_end);
     event_free(s->wake);
     (void)close(s->wake_fd);
     for (size_t i = 0; i < RECENT_REQUESTS; i++)
@@ -386,7 +391,7 @@ void server_free(struct server *s)
     for (size_t i = 0; i < s->n_slow; i++)
         free(s->slow[i].line);
     free(s->costs);
-    lookups_fini(&s->lookups);
+    together_fini(s);
     cmd_ctx_free(s->instant);
     server_access_fini(&s->access);
     pthread_mutex_destroy(&s->lock);

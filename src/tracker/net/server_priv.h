@@ -29,7 +29,7 @@ struct request {
     int64_t sent_us, run_us;   /* handed to the pool; time in the query thread */
     _Atomic bool started;      /* set by the query thread */
     bool is_held;              /* waits for the first look at the cluster, and is in no pool yet */
-    bool is_lookup;            /* may be read together with others; under the pool's lock once it is submitted */
+    enum cmd_kind kind;        /* what it may be run together with; under the pool's lock once it is submitted */
     bool is_refused;           /* set by the query thread: its client may not do that */
     const struct cmd_row *row; /* the command that ran; NULL: unknown. Set by the query thread */
     struct buf reply;          /* written by the query thread, read by the loop after */
@@ -81,15 +81,15 @@ struct watch_line {
 };
 
 /*
- * Lookups that are read together: at most LOOKUPS_AT_ONCE statements are under way, since more of them would each carry
- * less. Invariants, under `lock`: 1. one joins the list only while all places are taken; who leaves a place takes what
- * waits along, or sends the first of it to the pool to do so (which lookups_tick() sees to when that one is cancelled).
- * 2. `begun_us` of a place that is free is 0.
+ * Requests of one kind that are run together: at most TOGETHER_AT_ONCE statements are under way, since more of them
+ * would each carry less. Invariants, under `lock`: 1. one joins the list only while all places are taken; who leaves a
+ * place takes what waits along, or sends the first of it to the pool to do so (which together_tick() sees to when that
+ * one is cancelled). 2. `begun_us` of a place that is free is 0.
  */
-enum { LOOKUPS_AT_ONCE = 2 };
-struct lookups {
+enum { TOGETHER_AT_ONCE = 2 };
+struct together {
     pthread_mutex_t lock;
-    int64_t begun_us[LOOKUPS_AT_ONCE];
+    int64_t begun_us[TOGETHER_AT_ONCE];
     struct request *first, **last; /* by done_next */
 };
 
@@ -102,10 +102,13 @@ struct server {
     struct conn *conns;
     _Atomic size_t n_conns;
     struct pool *queries;
-    struct lookups lookups;
+    struct together together[CMD_KINDS];
     _Atomic size_t queries_wanted;
     struct request *requests; /* all in work */
-    bool is_ready;            /* the first look at the cluster is done */
+    struct event *round_end;  /* runs when all that the loop has just heard of is read; hands in what was asked for */
+    struct request *gathered, **gathered_last; /* until then, by done_next */
+    size_t n_gathered;
+    bool is_ready; /* the first look at the cluster is done */
     int64_t started_mono_ms;
     metric_counter n_queries, n_out_of_workers, n_accepted; /* added to by the loop, read by any thread */
     struct metric_histogram waits;                          /* from the last byte of a request to its thread */
@@ -134,13 +137,12 @@ struct server {
 /* server.c: a query thread hands finished requests back to the loop. Any thread. */
 void server_post_done(struct server *s, struct request *const *all, size_t n);
 
-/* lookups.c: run a request that is a lookup, with others that wait; or leave it to those that are at it. Query threads.
- */
-void lookups_init(struct lookups *l);
-void lookups_fini(struct lookups *l);
-void lookups_run(struct cmd_ctx *ctx, struct request *r);
+/* together.c: run a request with others of its kind that wait; or leave it to those that are at it. Query threads. */
+void together_init(struct server *s);
+void together_fini(struct server *s);
+void together_run(struct cmd_ctx *ctx, struct request *r);
 /* Once a second: those that wait behind a database that hangs, or behind nobody, go on. Loop thread. */
-void lookups_tick(struct server *s);
+void together_tick(struct server *s);
 
 /* conn.c */
 struct conn *conn_new(struct server *s, int fd, const char *peer, const struct sockaddr_storage *addr);
@@ -183,6 +185,8 @@ void query_run_now(struct conn *c, char *line, size_t len, struct buf *out);
 void query_release(struct server *s);
 /* Give a request to the query threads. Loop thread. */
 void query_hand_in(struct request *r);
+/* Give them all that were gathered; `arg` is the server. Loop thread. */
+void query_round_end(int fd, short what, void *arg);
 /* A query thread takes a request; has run it; runs one from beginning to end. */
 void query_begin(struct request *r, int64_t now_us);
 void query_end(struct cmd_ctx *ctx, struct request *r, int64_t started_us);

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <uthash.h>
 
-enum { FOLDER_MEMORY_MS = 3600 * 1000, PURGE_EVERY_MS = 300 * 1000, SIDE_LOG_EVERY_MS = 300 * 1000 };
+enum { FOLDER_MEMORY_MS = 3600 * 1000, PURGE_EVERY_MS = 300 * 1000, SIDE_LOG_EVERY_MS = 300 * 1000, NO_MKCOL_MAX = 40 };
 
 /* A folder that was made, a device that wants no MKCOL, or a host whose side channel was complained about. */
 struct memo {
@@ -227,13 +227,27 @@ enum mog_err node_delete(struct node *n, const char *url, int *status, struct mo
     return fail_set(f, MOG_EHTTP, "DELETE %s: HTTP status %d", url, a.status);
 }
 
+static void no_mkcol_key(char *out, const struct cluster_device *d)
+{
+    (void)snprintf(out, NO_MKCOL_MAX, "no mkcol %u", d->devid);
+}
+
+bool node_makes_folders(struct node *n, const struct cluster *c, const struct cluster_device *d)
+{
+    char no_mkcol[NO_MKCOL_MAX];
+    if (cluster_setting_is_on(c, "skip_mkcol"))
+        return true;
+    no_mkcol_key(no_mkcol, d);
+    return memo_is_fresh(n->shared, no_mkcol, FOLDER_MEMORY_MS);
+}
+
 /* False: this node makes folders by itself, no use in going on. */
 static bool make_folder(struct node *n, const struct cluster_device *d, const char *path, struct deadline by)
 {
-    char base[80], url[CLUSTER_URL_MAX + 8], key[CLUSTER_URL_MAX + 8], no_mkcol[40];
+    char base[80], url[CLUSTER_URL_MAX + 8], key[CLUSTER_URL_MAX + 8], no_mkcol[NO_MKCOL_MAX];
     if (d->host == NULL || !cluster_host_base(d->host, CLUSTER_WRITE, false, base, sizeof(base)))
         return false;
-    (void)snprintf(no_mkcol, sizeof(no_mkcol), "no mkcol %u", d->devid);
+    no_mkcol_key(no_mkcol, d);
     if (memo_is_fresh(n->shared, no_mkcol, FOLDER_MEMORY_MS))
         return false;
     (void)snprintf(url, sizeof(url), "%s%s/", base, path);

@@ -65,6 +65,8 @@ MOG_MUSTCHECK enum mog_err node_delete(struct node *n, const char *url, int *sta
  */
 void node_make_folders(struct node *n, const struct cluster *c, const struct cluster_device *d, uint64_t fid,
                        struct deadline by);
+/* Whether that would return at once: the node is known to make folders by itself. */
+bool node_makes_folders(struct node *n, const struct cluster *c, const struct cluster_device *d);
 /* The same for devN/test-write. */
 void node_make_test_folder(struct node *n, const struct cluster *c, const struct cluster_device *d, struct deadline by);
 

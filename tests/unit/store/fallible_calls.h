@@ -184,12 +184,14 @@ static const struct store_file_open open_chosen = {
 CALL_OUT(store_file_open, uint64_t, free_nothing, store_file_open(st, &open_new, &out))
 CALL_OUT(store_file_open_chosen, uint64_t, free_nothing, store_file_open(st, &open_chosen, &out))
 
-static enum mog_err call_store_opens_insert(struct store *st)
+static enum mog_err call_store_file_open_many(struct store *st)
 {
-    uint64_t fid = 0;
-    bool is_used;
-    enum mog_err e = store_open(st);
-    return e == MOG_OK ? store_opens_insert(st, &open_new, &fid, &is_used) : e;
+    const struct store_file_open all[] = {open_new, open_new};
+    uint64_t fids[2];
+    memset(fids, 0x5a, sizeof(fids));
+    enum mog_err e = store_file_open_many(st, all, 2, fids);
+    EMPTY_UNLESS_OK(e, fids);
+    return e;
 }
 
 CALL_OUT(store_upload_read, struct store_upload, store_upload_free,
@@ -364,7 +366,7 @@ static const struct fallible fallible_calls[] = {
     ROW(store_file_get_locked, CALL_READS | CALL_LOCKS, FID_LOCK(101)),
     ROW(store_file_open, 0, NULL),
     ROW(store_file_open_chosen, 0, NULL),
-    ROW(store_opens_insert, 0, NULL),
+    ROW(store_file_open_many, 0, NULL),
     ROW(store_upload_read, CALL_READS, NULL),
     ROW(store_file_close, 0, NULL),
     ROW(store_file_close_new, 0, NULL),

@@ -1,140 +1,118 @@
 /* SPDX-License-Identifier: MIT */
-/* Uploads that are registered together: each has a number of its own, what is wrong with one is told to that one. */
-#include "store/store_opens.h"
+/* Uploads that are registered together: each has a number of its own, what is wrong with one is told. */
 #include "store/store_fixture.h"
 
-#include "common/clock.h"
-
-#include <pthread.h>
-
-enum { THREADS = 12, OPENS = 30 };
-
-struct opener {
-    pthread_t id;
-    size_t number, n;
-    uint64_t fids[OPENS], statements;
-    enum mog_err last;
+struct opens {
+    char keys[STORE_OPEN_MANY][32], devids[STORE_OPEN_MANY][16];
+    struct store_file_open all[STORE_OPEN_MANY];
+    uint64_t fids[STORE_OPEN_MANY];
 };
 
-/* Its keys begin with its number; "bad" ones are refused by a trigger. */
-static void *opener(void *arg)
+static void make(struct opens *o, size_t n, const char *prefix)
 {
-    struct opener *o = arg;
-    struct store *st = store_new(fx.env, STORE_CLIENT);
-    char key[32], devids[16];
-    for (size_t i = 0; i < o->n; i++) {
-        snprintf(key, sizeof key, "%s%zu-%zu", o->number == 0 ? "bad" : "good", o->number, i);
-        snprintf(devids, sizeof devids, "%zu", o->number + 1);
-        const struct store_file_open open = {
-            .dmid = 1, .classid = (uint32_t)o->number, .key = span_of(key), .devids = devids};
-        o->last = store_file_open(st, &open, &o->fids[i]);
-    }
-    o->statements = store_statements(st);
-    store_free(st);
-    return NULL;
-}
-
-static void start(struct opener *all, size_t n_each)
-{
-    for (size_t i = 0; i < THREADS; i++) {
-        all[i] = (struct opener){.number = i, .n = n_each};
-        ck_assert_int_eq(pthread_create(&all[i].id, NULL, opener, &all[i]), 0);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(o->keys[i], sizeof o->keys[i], "%s%zu", prefix, i);
+        snprintf(o->devids[i], sizeof o->devids[i], "%zu,%zu", i + 1, i + 2);
+        o->all[i] = (struct store_file_open){
+            .dmid = 1, .classid = (uint32_t)i, .key = span_of(o->keys[i]), .devids = o->devids[i]};
+        o->fids[i] = UINT64_MAX;
     }
 }
 
-static void join(struct opener *all)
+static int64_t rows(void)
 {
-    for (size_t i = 0; i < THREADS; i++)
-        ck_assert_int_eq(pthread_join(all[i].id, NULL), 0);
+    return fixture_number(fx.st, "SELECT COUNT(*) FROM tempfile");
 }
 
-static void check_row(const struct opener *o, size_t i)
+static bool can(void)
 {
-    char text[160];
-    snprintf(text, sizeof text,
-             "SELECT COUNT(*) FROM tempfile WHERE fid = %llu AND dmid = 1 AND classid = %zu AND devids = '%zu'",
-             (unsigned long long)o->fids[i], o->number, o->number + 1);
-    ck_assert_int_eq(fixture_number(fx.st, text), 1);
-    struct store_upload u;
-    char key[32];
-    snprintf(key, sizeof key, "%s%zu-%zu", o->number == 0 ? "bad" : "good", o->number, i);
-    OK(fx.st, store_upload_read(fx.st, o->fids[i], o->number + 1, 1, span_of(key), &u));
-    ck_assert_uint_eq(u.temp.fid, o->fids[i]);
-    ck_assert_uint_eq(u.temp.key.len, strlen(key));
-    ck_assert_mem_eq(u.temp.key.ptr, key, strlen(key));
-    store_upload_free(&u);
+    OK(fx.st, store_open(fx.st));
+    return store_can_open_many(fx.st);
 }
 
-START_TEST(many_at_once)
+START_TEST(each_number_of_them)
 {
-    struct opener all[THREADS];
-    start(all, OPENS);
-    join(all);
-    ck_assert_int_eq(fixture_number(fx.st, "SELECT COUNT(*) FROM tempfile"), THREADS * OPENS);
-    for (size_t t = 0; t < THREADS; t++)
-        for (size_t i = 0; i < OPENS; i++)
-            check_row(&all[t], i);
+    struct opens o;
+    uint64_t last = 0;
+    for (size_t n = 1; can() && n <= STORE_OPEN_MANY; n++) {
+        int64_t before = rows();
+        uint64_t statements = store_statements(fx.st);
+        make(&o, n, "key");
+        OK(fx.st, store_file_open_many(fx.st, o.all, n, o.fids));
+        ck_assert_uint_le(store_statements(fx.st) - statements, 2 + 1 /* what rows() took */);
+        ck_assert_int_eq(rows(), before + (int64_t)n);
+        for (size_t i = 0; i < n; i++) {
+            struct store_tempfile t = {0};
+            ck_assert_uint_gt(o.fids[i], last);
+            last = o.fids[i];
+            OK(fx.st, store_tempfile_get(fx.st, o.fids[i], &t));
+            ck_assert_uint_eq(t.classid, i);
+            ck_assert_uint_eq(t.key.len, strlen(o.keys[i]));
+            ck_assert_mem_eq(t.key.ptr, o.keys[i], t.key.len);
+            store_tempfile_fini(&t);
+        }
+    }
 }
 END_TEST
 
-/* While another writes, two lead and ten gather. */
-static void gather(struct opener *all)
+START_TEST(one_that_is_wrong)
 {
-    struct store_opens *s = &fx.env->opens;
-    OK(fx.st, store_begin(fx.st));
-    start(all, 1);
-    struct deadline by = deadline_in(30000);
-    bool is_full = false;
-    while (!is_full && !deadline_is_past(by)) {
-        size_t n = 0;
-        pthread_mutex_lock(&s->lock);
-        for (const struct store_opens_wait *w = s->first; w != NULL; w = *(struct store_opens_wait *const *)w)
-            n++;
-        is_full = s->running == 2 && n == THREADS - 2;
-        pthread_mutex_unlock(&s->lock);
-        clock_sleep_ms(1);
-    }
-    ck_assert_msg(is_full, "all are on their way");
-    store_rollback(fx.st);
-    join(all);
-}
-
-START_TEST(those_who_wait_share)
-{
-    struct opener all[THREADS];
-    uint64_t statements = 0;
-    if (store_backend(fx.st) != STORE_SQLITE)
-        return; /* only there a test can hold all others up */
-    gather(all);
-    for (size_t i = 0; i < THREADS; i++) {
-        ck_assert_int_eq(all[i].last, MOG_OK);
-        check_row(&all[i], 0);
-        statements += all[i].statements;
-    }
-    ck_assert_uint_eq(statements, 3);
+    struct opens o;
+    if (!can())
+        return;
+    make(&o, 7, "key");
+    o.all[4].dmid = 70000;
+    FAILS(fx.st, MOG_ERANGE, store_file_open_many(fx.st, o.all, 7, o.fids));
+    ck_assert_int_eq(rows(), 0);
+    for (size_t i = 0; i < 7; i++)
+        ck_assert_uint_eq(o.fids[i], 0);
 }
 END_TEST
 
 START_TEST(one_that_is_refused)
 {
-    struct opener all[THREADS];
+    struct opens o;
     if (store_backend(fx.st) != STORE_SQLITE)
-        return;
+        return; /* elsewhere a trigger is written otherwise */
     fixture_sql(fx.st,
                 "CREATE TRIGGER no_bad BEFORE INSERT ON tempfile WHEN CAST(NEW.dkey AS TEXT) LIKE 'bad%' "
                 "BEGIN SELECT RAISE(ABORT, 'bad key'); END",
                 NULL);
-    gather(all);
-    ck_assert_int_ne(all[0].last, MOG_OK);
-    for (size_t i = 1; i < THREADS; i++) {
-        ck_assert_int_eq(all[i].last, MOG_OK);
-        check_row(&all[i], 0);
-    }
-    ck_assert_int_eq(fixture_number(fx.st, "SELECT COUNT(*) FROM tempfile"), THREADS - 1);
+    make(&o, 5, "key");
+    o.all[3].key = span_of("bad");
+    ck_assert_int_ne(store_file_open_many(fx.st, o.all, 5, o.fids), MOG_OK);
+    ck_assert_int_eq(rows(), 0);
+    ck_assert_uint_eq(o.fids[0], 0);
+}
+END_TEST
+
+/* A server that has forgotten its counter gives numbers that files have. */
+START_TEST(numbers_that_are_used)
+{
+    struct opens o;
+    uint64_t fid = 0;
+    if (!can())
+        return;
+    make(&o, 3, "key");
+    OK(fx.st, store_file_open_many(fx.st, o.all, 1, o.fids));
+    char text[200];
+    snprintf(text, sizeof text,
+             "INSERT INTO file (fid, dmid, dkey, length, classid, devcount) VALUES (%llu, 1, 'taken', 1, 0, 1)",
+             (unsigned long long)o.fids[0] + 2);
+    fixture_sql(fx.st, text, NULL);
+    uint64_t used = o.fids[0] + 2;
+    OK(fx.st, store_file_open_many(fx.st, o.all, 3, o.fids));
+    ck_assert_uint_eq(o.fids[0], used - 1);
+    ck_assert_uint_eq(o.fids[1], 0);
+    ck_assert_uint_eq(o.fids[2], used + 1);
+    OK(fx.st, store_file_open(fx.st, &o.all[1], &fid));
+    ck_assert_uint_gt(fid, used);
+    ck_assert_int_eq(fixture_number(fx.st, "SELECT COUNT(*) FROM tempfile t, file f WHERE t.fid = f.fid"), 0);
 }
 END_TEST
 
 int main(void)
 {
-    return FIXTURE_RUN("store_opens", many_at_once, those_who_wait_share, one_that_is_refused);
+    return FIXTURE_RUN("store_opens", each_number_of_them, one_that_is_wrong, one_that_is_refused,
+                       numbers_that_are_used);
 }

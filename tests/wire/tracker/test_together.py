@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Lookups that wait at the same time are read from the database together: each has the answer that it has alone."""
+"""Requests that wait at the same time go to the database together: each has the answer that it has alone."""
 import select
 import signal
 import unittest
 
+from client import Answer, http
 from cluster import ClusterTest, wait_until
 
 
@@ -73,8 +74,57 @@ class Together(ClusterTest):
             self.assertEqual(stays.answer().args["key"], "b")
 
 
+    def rows(self):
+        """{fid: (key, class id, devices)} of all uploads that are not closed."""
+        got = self.cluster.database.rows("SELECT fid, HEX(dkey), classid, devids FROM tempfile")
+        return {int(fid): (bytes.fromhex(key or ""), int(classid), devids) for fid, key, classid, devids in got}
+
+    def test_uploads(self):
+        self.client.call("create_class", domain="one", mindevcount=1, **{"class": "copies"})
+        lines = [b"create_open domain=one&key=n%d&multi_dest=1&class=copies" % i for i in range(23)]
+        odd = [b"create_open domain=one&key=x&class=unknown", b"create_open domain=none&key=x", b"create_open key=x",
+               b"create_open domain=one&key=" + b"k" * 5000, b"create_open domain=one&key=x&fid=-3"]
+        plain = [b"create_open domain=two&key=odd%00%FF", b"create_open domain=one", b"create_open domain=one&key=p&callid=9",
+                 b"create_open domain=one&key=explicit&fid=7000", b"create_open domain=one&key=q&debug_profile=1"]
+        before = set(self.rows())
+        alone, together = self.both_ways(lines + odd + plain)
+        n, m = len(lines), len(lines) + len(odd)
+        self.assertEqual(alone[n:m], together[n:m])
+        self.assertTrue(together[m + 3].startswith(b"ERR fid_in_use") or b"fid=7000" in together[m + 3], together[m + 3])
+        oks = [Answer(a).args for a in together[:n] + together[m:m + 3] + together[m + 4:]]
+        fids = [int(a["fid"]) for a in oks]
+        self.assertEqual(len(set(fids)), len(fids))
+        self.assertFalse(before & set(fids))
+        self.assertEqual(oks[n + 2]["callid"], "9")
+        self.assertIn("profpoints", oks[n + 3])
+        rows = self.rows()
+        for i in range(n):
+            self.assertEqual(rows[fids[i]], (b"n%d" % i, 1, oks[i]["devid_1"]))
+            self.assertEqual(oks[i]["dev_count"], "1")
+        self.assertEqual([rows[f][0] for f in fids[n:]], [b"odd\0\xff", b"", b"p", b"q"])
+
+    def test_an_upload_that_went_with_others_is_stored(self):
+        lines = [b"create_open domain=one&key=stored%d" % i for i in range(9)]
+        _, together = self.both_ways(lines)
+        for i, opened in enumerate(Answer(a).args for a in together):
+            self.assertEqual(http("PUT", opened["path"], b"bytes of %d" % i)[0], 201)
+            self.client.request("create_close", domain="one", key=f"stored{i}", fid=opened["fid"], devid=opened["devid"],
+                                path=opened["path"], size=10)
+            (url,) = self.client.paths("one", f"stored{i}")
+            self.assertEqual(http("GET", url)[2], b"bytes of %d" % i)
+
+
 class TogetherOnMariadb(Together):
     database = "mariadb"
+
+    def executed(self):
+        return int(self.cluster.database.rows("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'")[0][1])
+
+    def test_uploads_share_statements(self):
+        lines = [b"create_open domain=one&key=shared%d" % i for i in range(20)]
+        before = self.executed()
+        self.both_ways(lines)
+        self.assertLess(self.executed() - before, 20 + 15)
 
 
 class Slow(ClusterTest):

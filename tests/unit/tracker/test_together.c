@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of lookups that wait for others: none is left behind by those that were to take it along. */
+/* Tests of requests that wait for others: none is left behind by those that were to take it along. */
 #include "tracker/net/server_priv.h"
 
 #include "common/clock.h"
@@ -13,11 +13,11 @@ static void setup(struct server *s, struct request *r)
     memset(s, 0, sizeof(*s));
     memset(r, 0, sizeof(*r));
     s->queries = query_pool_new(s);
-    lookups_init(&s->lookups);
+    together_init(s);
     r->server = s;
-    r->is_lookup = true;
-    *s->lookups.last = r;
-    s->lookups.last = &r->done_next;
+    r->kind = CMD_LOOKUPS;
+    *s->together[CMD_LOOKUPS].last = r;
+    s->together[CMD_LOOKUPS].last = &r->done_next;
 }
 
 static bool match_any(void *arg, void *item)
@@ -32,7 +32,7 @@ static void teardown(struct server *s)
     void *out[1];
     (void)pool_take(s->queries, match_any, NULL, out, 1);
     pool_stop(s->queries);
-    lookups_fini(&s->lookups);
+    together_fini(s);
 }
 
 START_TEST(who_waits_for_nobody_goes_on)
@@ -40,11 +40,11 @@ START_TEST(who_waits_for_nobody_goes_on)
     struct server s;
     struct request r;
     setup(&s, &r);
-    lookups_tick(&s);
+    together_tick(&s);
     ck_assert_uint_eq(pool_waiting(s.queries), 1);
-    ck_assert(s.lookups.first == NULL);
-    ck_assert(r.is_lookup); /* with others, if there are some */
-    lookups_tick(&s);
+    ck_assert(s.together[CMD_LOOKUPS].first == NULL);
+    ck_assert_int_eq(r.kind, CMD_LOOKUPS); /* with others, if there are some */
+    together_tick(&s);
     ck_assert_uint_eq(pool_waiting(s.queries), 1);
     teardown(&s);
 }
@@ -55,11 +55,11 @@ START_TEST(who_waits_for_others_stays)
     struct server s;
     struct request r;
     setup(&s, &r);
-    for (size_t i = 0; i < LOOKUPS_AT_ONCE; i++)
-        s.lookups.begun_us[i] = clock_mono_us() + 60 * 1000 * 1000;
-    lookups_tick(&s);
+    for (size_t i = 0; i < TOGETHER_AT_ONCE; i++)
+        s.together[CMD_LOOKUPS].begun_us[i] = clock_mono_us() + 60 * 1000 * 1000;
+    together_tick(&s);
     ck_assert_uint_eq(pool_waiting(s.queries), 0);
-    ck_assert(s.lookups.first == &r);
+    ck_assert(s.together[CMD_LOOKUPS].first == &r);
     teardown(&s);
 }
 END_TEST
@@ -69,14 +69,14 @@ START_TEST(who_waits_behind_what_hangs_goes_alone)
     struct server s;
     struct request r;
     setup(&s, &r);
-    for (size_t i = 0; i < LOOKUPS_AT_ONCE; i++)
-        s.lookups.begun_us[i] = clock_mono_us() - 60 * 1000 * 1000;
-    lookups_tick(&s);
+    for (size_t i = 0; i < TOGETHER_AT_ONCE; i++)
+        s.together[CMD_LOOKUPS].begun_us[i] = clock_mono_us() - 60 * 1000 * 1000;
+    together_tick(&s);
     ck_assert_uint_eq(pool_waiting(s.queries), 1);
-    ck_assert(s.lookups.first == NULL);
-    ck_assert(!r.is_lookup);
+    ck_assert(s.together[CMD_LOOKUPS].first == NULL);
+    ck_assert_int_eq(r.kind, CMD_ALONE);
     teardown(&s);
 }
 END_TEST
 
-UNIT_MAIN("lookups", who_waits_for_nobody_goes_on, who_waits_for_others_stays, who_waits_behind_what_hangs_goes_alone)
+UNIT_MAIN("together", who_waits_for_nobody_goes_on, who_waits_for_others_stays, who_waits_behind_what_hangs_goes_alone)
