@@ -8,16 +8,18 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/*
- * How the interval moves: by GAIN of itself for each second of punctual requests, and by LATE_WEIGHT times that for
- * each late one, so that it stays where it is when one in a hundred is late. Few requests move it as if there were one
- * every STEP_MAX_US.
- */
-static const double GAIN = 4.0, LATE_WEIGHT = 99.0, LATE_MOST = 1.7;
-/* How the 99th percentile of a kind of requests is followed: in steps of this part of it. */
-static const double LEARN = 0.05;
-/* Beyond this part of the 99th percentile a request is late. */
+/* One request in so many may be late, and so many are when no job is at work: that is how long is late. */
+static const double LATE_ONE_IN = 300.0;
+/* Times longer than that is late beside jobs. */
 static const double TOLERANCE = 1.5;
+/* What is usual is followed in steps of this part of it. */
+static const double LEARN = 0.1;
+/*
+ * How the interval moves: by GAIN of itself for each second of punctual requests, and by as much more for each late one
+ * that it stays where it is when no more than may be are late. A request after a long pause counts as if the last one
+ * had been STEP_MAX_US ago.
+ */
+static const double GAIN = 4.0, LATE_MOST = 1.7;
 
 enum {
     SECOND_US = 1000000,
@@ -47,7 +49,7 @@ struct pace {
     size_t at_work;
     struct lane lanes[PACE_LANES];
     size_t kinds;
-    double usual_us[]; /* the 99th percentile of each kind; 0: not known */
+    double usual_us[]; /* what one in LATE_ONE_IN of each kind takes longer than, by itself; 0: not known */
 };
 
 static double most_of(int64_t least_rate)
@@ -93,16 +95,16 @@ static void learn(double *usual_us, double took_us)
     if (*usual_us <= 0)
         *usual_us = took_us > 1 ? took_us : 1;
     else if (took_us > *usual_us)
-        *usual_us *= 1 + LEARN * 0.99;
+        *usual_us *= 1 + LEARN * (1 - 1 / LATE_ONE_IN);
     else
-        *usual_us *= 1 - LEARN * 0.01;
+        *usual_us *= 1 - LEARN / LATE_ONE_IN;
 }
 
 /* Under the lock. */
 static void judge(struct pace *p, bool is_late, int64_t since_us)
 {
     double step = GAIN * within((double)since_us, 0, STEP_MAX_US) / SECOND_US;
-    double factor = is_late ? 1 + within(LATE_WEIGHT * step, 0, LATE_MOST) : 1 - step;
+    double factor = is_late ? 1 + within((LATE_ONE_IN - 1) * step, 0, LATE_MOST) : 1 - step;
     p->interval_us = within(p->interval_us * factor, INTERVAL_LEAST_US, p->most_us);
 }
 
