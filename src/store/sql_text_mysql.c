@@ -205,6 +205,11 @@ const char *const sql_text_mysql[SQL_STMTS] = {
     [SQL_DELETE_FIND] = "SELECT fid, nexttry, failcount FROM file_to_delete2 WHERE fid = ?",
 
     [SQL_TODO_ADD] = "INSERT IGNORE INTO file_to_queue (fid, devid, arg, type, nexttry) VALUES {(?, ?, ?, ?, " NOW ")}",
+    [SQL_QUEUES_DUE] =
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM file_to_replicate WHERE nexttry <= " NOW ") THEN 1 ELSE 0 END, "
+        "CASE WHEN EXISTS (SELECT 1 FROM file_to_delete2 WHERE nexttry <= " NOW ") THEN 1 ELSE 0 END, "
+        "CASE WHEN EXISTS (SELECT 1 FROM file_to_queue WHERE type = 1 AND nexttry <= " NOW ") THEN 1 ELSE 0 END, "
+        "CASE WHEN EXISTS (SELECT 1 FROM file_to_queue WHERE type = 2 AND nexttry <= " NOW ") THEN 1 ELSE 0 END",
     [SQL_TODO_CLAIM] = "SELECT fid, nexttry, failcount, flags, type, devid, arg FROM file_to_queue "
                        "WHERE type = ? AND nexttry <= " NOW " ORDER BY nexttry LIMIT ?",
     [SQL_TODO_LEASE] = "UPDATE file_to_queue SET nexttry = " LEASE " WHERE type = ? AND fid IN ({?})",

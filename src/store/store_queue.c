@@ -96,6 +96,14 @@ static enum mog_err claim_rows(struct store *st, void *arg)
     return e;
 }
 
+enum mog_err store_queues_due(struct store *st, bool due[STORE_QUEUES])
+{
+    enum mog_err e = STORE_RUN0(st, SQL_QUEUES_DUE);
+    for (size_t q = 0; q < STORE_QUEUES; q++)
+        due[q] = e == MOG_OK && sql_u64(&st->result, 0, q) != 0;
+    return e;
+}
+
 static void shuffle(struct store *st, struct store_queue_rows *l)
 {
     for (size_t i = l->n; i > 1; i--) {

@@ -13,7 +13,10 @@ enum store_queue {
     STORE_QUEUE_REBALANCE, /* file_to_queue, type 2 */
 };
 
-enum { STORE_QUEUE_LEASE_S = 1000 };
+enum { STORE_QUEUE_LEASE_S = 1000, STORE_QUEUES = STORE_QUEUE_REBALANCE + 1 };
+
+/* Which queues have rows that are due: a look without locks, since they are empty most of the time. 1 RT. */
+MOG_MUSTCHECK enum mog_err store_queues_due(struct store *st, bool due[STORE_QUEUES]);
 
 /*
  * Claim up to `limit` (1 to 1000) due rows, most urgent first, and push their nexttry STORE_QUEUE_LEASE_S ahead, so

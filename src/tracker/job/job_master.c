@@ -88,13 +88,18 @@ static void read_fsck_options(struct job_worker *w)
     store_bytes_free(&value);
 }
 
-static bool feed(struct job_worker *w, enum store_queue queue, enum job_kind kind)
+/* How many rows to fetch. With no worker, rows would only be kept from other trackers. */
+static size_t wants(struct job_worker *w, enum store_queue queue, enum job_kind kind)
+{
+    struct jobs *j = w->jobs;
+    size_t n = fetch_size(w, &j->fetch_limit[queue], atomic_load(&j->waiting[queue]));
+    return pool_running(j->pools[kind]) != 0 ? n : 0;
+}
+
+static bool feed(struct job_worker *w, enum store_queue queue, enum job_kind kind, size_t n)
 {
     struct jobs *j = w->jobs;
     size_t *limit = &j->fetch_limit[queue];
-    size_t n = fetch_size(w, limit, atomic_load(&j->waiting[queue]));
-    if (n == 0 || pool_running(j->pools[kind]) == 0)
-        return false; /* with no worker, rows would only be kept from other trackers */
     struct store_queue_rows rows = {0};
     n = n < CLAIM_MAX ? n : CLAIM_MAX;
     if (store_queue_claim(w->st, queue, (unsigned)n, &rows) != MOG_OK) {
@@ -255,9 +260,23 @@ static void inject(struct job_worker *w)
 
 bool job_master_pass(struct job_worker *w)
 {
-    bool any = false;
+    enum { FEEDS = sizeof(feeds) / sizeof(feeds[0]) };
+    size_t wanted[FEEDS], total = 0;
+    bool any = false, due[STORE_QUEUES];
     inject(w);
-    for (size_t i = 0; i < sizeof(feeds) / sizeof(feeds[0]); i++)
-        any = feed(w, feeds[i].queue, feeds[i].kind) || any;
+    for (size_t i = 0; i < FEEDS; i++)
+        total += wanted[i] = wants(w, feeds[i].queue, feeds[i].kind);
+    if (total == 0)
+        return false;
+    if (store_queues_due(w->st, due) != MOG_OK) {
+        log_warn("cannot look for queued work, trying again: %s", store_failure(w->st)->text);
+        return false;
+    }
+    for (size_t i = 0; i < FEEDS; i++) {
+        if (!due[feeds[i].queue])
+            w->jobs->fetch_limit[feeds[i].queue] = FETCH_START;
+        else if (wanted[i] != 0)
+            any = feed(w, feeds[i].queue, feeds[i].kind, wanted[i]) || any;
+    }
     return any;
 }

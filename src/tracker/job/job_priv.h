@@ -35,7 +35,7 @@ struct job_item {
     struct jobs *owner;         /* ITEM_HAND_BACK */
 };
 
-enum { JOB_QUEUES = 4 /* of enum store_queue */ };
+enum { JOB_QUEUES = STORE_QUEUES };
 
 /* What came of an item. */
 enum job_result {

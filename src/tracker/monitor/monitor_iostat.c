@@ -46,7 +46,8 @@ struct watch {
 };
 
 /*
- * Invariants: `values`, `hosts` and `n_hosts` are under `lock`; the rest belongs to the thread.
+ * Invariants: 1. `values`, `hosts` and `n_hosts` are under `lock`; the rest belongs to the thread. 2. `tick` is pending
+ * while a host is to be connected to: where all are, nothing but their lines wakes the thread.
  */
 struct monitor_iostat {
     pthread_t thread;
@@ -78,6 +79,13 @@ static void set_value(struct monitor_iostat *io, uint32_t devid, double percent)
     pthread_mutex_unlock(&io->lock);
 }
 
+static void tick_soon(struct monitor_iostat *io)
+{
+    struct timeval tick = {.tv_sec = TICK_MS / 1000};
+    if (!event_pending(io->tick, EV_TIMEOUT, NULL))
+        (void)event_add(io->tick, &tick);
+}
+
 static void disconnect(struct watch *w, int64_t retry_in_ms)
 {
     if (w->bev != NULL)
@@ -85,6 +93,7 @@ static void disconnect(struct watch *w, int64_t retry_in_ms)
     w->bev = NULL;
     w->connected = false;
     w->retry_mono_ms = clock_mono_ms() + retry_in_ms;
+    tick_soon(w->io);
 }
 
 /* False: the node says that it has no figures. */
@@ -195,6 +204,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     {
         if (w->bev == NULL && now >= w->retry_mono_ms)
             connect_watch(w);
+        if (w->bev == NULL)
+            tick_soon(io);
     }
 }
 
@@ -224,12 +235,10 @@ static void *run(void *arg)
 struct monitor_iostat *monitor_iostat_start(uint16_t port)
 {
     struct monitor_iostat *io = mem_calloc(1, sizeof(*io));
-    struct timeval tick = {.tv_sec = TICK_MS / 1000};
     io->port = port;
     pthread_mutex_init(&io->lock, NULL);
     io->base = event_base_new();
-    io->tick = event_new(io->base, -1, EV_PERSIST, on_tick, io);
-    (void)event_add(io->tick, &tick);
+    io->tick = evtimer_new(io->base, on_tick, io);
     io->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     io->wake = event_new(io->base, io->wake_fd, EV_READ | EV_PERSIST, on_wake, io);
     (void)event_add(io->wake, NULL);
@@ -284,17 +293,27 @@ void monitor_iostat_watch(struct monitor_iostat *io, const struct cluster *c)
 {
     if (io == NULL)
         return;
-    pthread_mutex_lock(&io->lock);
-    io->hosts = mem_realloc(io->hosts, c->n_hosts, sizeof(*io->hosts));
-    io->n_hosts = 0;
+    char(*hosts)[sizeof(io->hosts[0])] = mem_calloc(c->n_hosts + 1, sizeof(*hosts));
+    size_t n = 0;
     for (size_t i = 0; i < c->n_hosts; i++) {
         const struct cluster_host *h = &c->hosts[i];
         bool open = h->status == HOST_ALIVE || h->status == HOST_READONLY;
-        if (open && h->seen == HOST_REACHABLE && strlen(h->ip) < sizeof(io->hosts[0]))
-            (void)snprintf(io->hosts[io->n_hosts++], sizeof(io->hosts[0]), "%s", h->ip);
+        if (open && h->seen == HOST_REACHABLE && strlen(h->ip) < sizeof(hosts[0]))
+            (void)snprintf(hosts[n++], sizeof(hosts[0]), "%s", h->ip);
     }
-    io->hosts_changed = true;
+    pthread_mutex_lock(&io->lock);
+    bool changed = n != io->n_hosts || (n != 0 && memcmp(hosts, io->hosts, n * sizeof(*hosts)) != 0);
+    if (changed) {
+        free(io->hosts);
+        io->hosts = hosts;
+        io->n_hosts = n;
+        io->hosts_changed = true;
+    }
     pthread_mutex_unlock(&io->lock);
+    if (changed)
+        wake_up(io);
+    else
+        free(hosts);
 }
 
 /* A hook of the original's tests: T_FAKE_IO_DEV<devid> stands for what the node would report. */

@@ -251,6 +251,8 @@ CALL(store_queue_done, store_queue_done(st, STORE_QUEUE_REPLICATE, 101))
 CALL(store_queue_defer, store_queue_defer(st, STORE_QUEUE_FSCK, 101, 100, true))
 CALL(store_queue_park, store_queue_park(st, STORE_QUEUE_REPLICATE, 101))
 CALL(store_queue_release, store_queue_release(st, STORE_QUEUE_FSCK, some_fids, 2))
+typedef bool due_t[STORE_QUEUES];
+CALL_OUT(store_queues_due, due_t, free_nothing, store_queues_due(st, out))
 CALL_OUT(store_queue_length, uint64_t, free_nothing, store_queue_length(st, STORE_QUEUE_REPLICATE, &out))
 CALL_OUT(store_queue_sample, struct store_queue_sample, free_nothing,
          store_queue_sample(st, STORE_QUEUE_REPLICATE, &out))
@@ -405,6 +407,7 @@ static const struct fallible fallible_calls[] = {
     ROW(store_queue_defer, 0, NULL),
     ROW(store_queue_park, 0, NULL),
     ROW(store_queue_release, 0, NULL),
+    ROW(store_queues_due, CALL_READS, NULL),
     ROW(store_queue_length, CALL_READS, NULL),
     ROW(store_queue_sample, CALL_READS, NULL),
     ROW(store_queue_find, CALL_READS, NULL),

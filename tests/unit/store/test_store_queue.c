@@ -13,6 +13,9 @@ START_TEST(claims_are_leases)
     for (uint64_t fid = 1; fid <= 130; fid++)
         OK(st, store_replicate_add(st, fid, fid == 5 ? 9 : 0, fid <= 120 ? 0 : 500));
     struct store_queue_rows rows;
+    bool due[STORE_QUEUES];
+    OK(st, store_queues_due(st, due));
+    ck_assert(due[STORE_QUEUE_REPLICATE] && !due[STORE_QUEUE_DELETE]);
     OK(st, store_queue_claim(st, STORE_QUEUE_REPLICATE, 115, &rows));
     ck_assert_uint_eq(rows.n, 115);
     bool is_shuffled = false, saw_from = false;
@@ -98,10 +101,16 @@ START_TEST(types_do_not_touch_each_other)
     OK(st, store_todo_add(st, STORE_QUEUE_FSCK, items, 30));
     OK(st, store_todo_add(st, STORE_QUEUE_FSCK, items, 30));
     struct store_queue_rows rows;
+    bool due[STORE_QUEUES];
+    OK(st, store_queues_due(st, due));
+    ck_assert(!due[STORE_QUEUE_REPLICATE] && !due[STORE_QUEUE_DELETE]);
+    ck_assert(due[STORE_QUEUE_FSCK] && due[STORE_QUEUE_REBALANCE]);
     OK(st, store_queue_claim(st, STORE_QUEUE_FSCK, 100, &rows));
     ck_assert_uint_eq(rows.n, 30);
     ck_assert_uint_eq(rows.rows[0].type, 1);
     store_queue_rows_free(&rows);
+    OK(st, store_queues_due(st, due));
+    ck_assert(!due[STORE_QUEUE_FSCK] && due[STORE_QUEUE_REBALANCE]);
     OK(st, store_queue_claim(st, STORE_QUEUE_REBALANCE, 100, &rows));
     ck_assert_uint_eq(rows.n, 30);
     ck_assert_uint_eq(rows.rows[0].devid, 4);
@@ -128,6 +137,9 @@ START_TEST(deletions)
     OK(st, store_queue_length(st, STORE_QUEUE_DELETE, &n));
     ck_assert_uint_eq(n, 250);
     struct store_queue_rows rows;
+    bool due[STORE_QUEUES];
+    OK(st, store_queues_due(st, due));
+    ck_assert(due[STORE_QUEUE_DELETE] && !due[STORE_QUEUE_REPLICATE]);
     OK(st, store_queue_claim(st, STORE_QUEUE_DELETE, 500, &rows));
     ck_assert_uint_eq(rows.n, 250);
     store_queue_rows_free(&rows);
