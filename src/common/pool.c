@@ -199,6 +199,15 @@ void pool_wait_end(struct pool *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+void pool_set_active(struct pool *p, size_t active)
+{
+    pthread_mutex_lock(&p->lock);
+    p->ops.active = active;
+    struct worker_thread *called = call_one(p);
+    pthread_mutex_unlock(&p->lock);
+    signal_called(called);
+}
+
 static bool is_surplus(const struct pool *p, const struct worker_thread *self)
 {
     return p->stopping || self->retired || p->running > p->wanted;
@@ -531,10 +540,8 @@ static bool match_any(void *arg, void *item)
     return true;
 }
 
-void pool_stop(struct pool *p)
+void pool_end(struct pool *p)
 {
-    if (p == NULL)
-        return;
     pthread_mutex_lock(&p->lock);
     p->stopping = true;
     p->wanted = 0;
@@ -546,6 +553,13 @@ void pool_stop(struct pool *p)
         pthread_cond_wait(&p->all_ended, &p->lock);
     pthread_mutex_unlock(&p->lock);
     join_ended(p);
+}
+
+void pool_stop(struct pool *p)
+{
+    if (p == NULL)
+        return;
+    pool_end(p);
     threads_free(p->spare);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->all_ended);

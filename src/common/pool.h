@@ -41,6 +41,9 @@ MOG_MUSTCHECK bool pool_submit_many(struct pool *p, void *const *items, size_t n
 void pool_wait_begin(struct pool *p);
 void pool_wait_end(struct pool *p);
 
+/* Another value for `active` of struct pool_ops, from the next item on. */
+void pool_set_active(struct pool *p, size_t active);
+
 /* The wanted number of threads; more are started now, surplus ones end after their current item. */
 void pool_resize(struct pool *p, size_t threads);
 
@@ -76,7 +79,10 @@ size_t pool_numbers(struct pool *p, uint32_t *out, size_t max);
 /* A number of that kind for a thread that belongs to no pool. */
 uint32_t pool_next_number(void);
 
-/* Finish current items, drop the waiting ones, join all threads, free. */
+/* Finish current items, drop the waiting ones, join all threads. What is handed in later is refused. */
+void pool_end(struct pool *p);
+
+/* The same, and free. */
 void pool_stop(struct pool *p);
 
 #endif

@@ -110,7 +110,6 @@ struct device *device_new(uint32_t id, const struct docroot *root, struct settin
     d->pool = pool_new(
         &(struct pool_ops){.name = d->name, .work = work, .drop = drop, .arg = d, .active = active_threads(settings)},
         0);
-    d->own_pool = d->pool;
     device_set_threads(d, threads);
     d->janitor = janitor_new(d, round_s);
     return d;
@@ -136,11 +135,7 @@ bool device_wait_measured(struct device *d, int64_t timeout_ms)
 
 void device_stop(struct device *d)
 {
-    pthread_mutex_lock(&d->lock);
-    struct pool *pool = d->pool;
-    d->pool = NULL;
-    pthread_mutex_unlock(&d->lock);
-    pool_stop(pool);
+    pool_end(d->pool);
     janitor_stop(d->janitor);
 }
 
@@ -148,6 +143,7 @@ void device_free(struct device *d)
 {
     if (!d)
         return;
+    pool_stop(d->pool);
     janitor_free(d->janitor);
     dirsync_free(d->dirsync);
     pthread_cond_destroy(&d->measured);
@@ -162,7 +158,6 @@ bool device_has_room(const struct device *d)
 
 bool device_submit(struct device *d, struct job *j, bool is_urgent)
 {
-    bool taken = false;
     j->dev = d;
     if (!is_urgent && !device_has_room(d))
         return false;
@@ -170,22 +165,21 @@ bool device_submit(struct device *d, struct job *j, bool is_urgent)
     if (ahead >= atomic_load(&d->threads))
         atomic_fetch_add_explicit(&d->waited, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&d->submitted, 1, memory_order_relaxed);
-    pthread_mutex_lock(&d->lock);
-    taken = d->pool && pool_submit(d->pool, j);
-    pthread_mutex_unlock(&d->lock);
-    if (!taken)
-        atomic_fetch_sub(&d->queued, 1);
-    return taken;
+    /* Not under our lock: the thread that is woken wants it at once. */
+    if (pool_submit(d->pool, j))
+        return true;
+    atomic_fetch_sub(&d->queued, 1);
+    return false;
 }
 
 void device_wait_begin(struct device *d)
 {
-    pool_wait_begin(d->own_pool);
+    pool_wait_begin(d->pool);
 }
 
 void device_wait_end(struct device *d)
 {
-    pool_wait_end(d->own_pool);
+    pool_wait_end(d->pool);
 }
 
 void device_job_touch(struct job *j)
@@ -202,11 +196,8 @@ void device_set_threads(struct device *d, unsigned threads)
 {
     threads = clamp_threads(threads);
     atomic_store(&d->threads, threads);
-    pthread_mutex_lock(&d->lock);
-    struct pool *pool = d->pool;
-    pthread_mutex_unlock(&d->lock);
-    if (pool)
-        pool_resize(pool, threads);
+    pool_set_active(d->pool, active_threads(d->settings));
+    pool_resize(d->pool, threads);
 }
 
 enum device_health device_health(const struct device *d)

@@ -67,9 +67,9 @@ struct device_measure {
 
 /*
  * Invariants:
- * 1. Constant after device_new: id, name, root, settings. Devices live until the daemon stops.
+ * 1. Constant after device_new: all up to `lock`. Devices live until the daemon stops.
  * 2. `running_*` lists jobs by their start, oldest first; oldest_started_mono_ms is that of the first, 0 for none.
- * 3. `pool` is NULL after device_stop; nothing is submitted then.
+ * 3. `pool` takes nothing more after device_stop.
  * 4. All below `lock` is under it, but for the atomics, which may be read without.
  */
 struct device {
@@ -80,11 +80,10 @@ struct device {
     struct stats stats;
     struct dirsync *dirsync;
     struct janitor *janitor;
+    struct pool *pool;
 
     pthread_mutex_t lock;
     pthread_cond_t measured;
-    struct pool *pool;     /* NULL after device_stop */
-    struct pool *own_pool; /* the same, for its own threads, which it outlives */
     struct job *running_first, *running_last;
     struct device_measure measure;
     dev_t st_dev;                    /* of the directory, when last seen healthy */
@@ -132,7 +131,7 @@ void device_job_touch(struct job *j);
 void device_wait_begin(struct device *d);
 void device_wait_end(struct device *d);
 
-/* Clamped to 1..DEVICE_THREADS_MAX. */
+/* Clamped to 1..DEVICE_THREADS_MAX. How many work at a time is decided anew by the settings. */
 void device_set_threads(struct device *d, unsigned threads);
 
 /* Any thread; never blocks. */

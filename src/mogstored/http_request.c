@@ -33,6 +33,17 @@ static const struct http_method *find_method(const char *name)
     return NULL;
 }
 
+/*
+ * The library takes the arguments of a query apart before anybody asks for them, and when they do not fit into the
+ * connection's memory it forgets the request, unanswered. What it is going to look at is what we have been given.
+ */
+static void hide_arguments(const char *uri)
+{
+    char *query = strchr(uri, '?');
+    if (query && query[1] != '\0')
+        query[1] = '\0';
+}
+
 void *request_new(void *listener, const char *uri, struct MHD_Connection *connection)
 {
     struct http_listener *l = listener;
@@ -50,6 +61,7 @@ void *request_new(void *listener, const char *uri, struct MHD_Connection *connec
     upload_init(&r->put.upload);
     memcpy(r->target, uri, len);
     r->target[len] = '\0';
+    hide_arguments(uri);
     http_conn_enter(r->conn, HTTP_PHASE_HEADER);
     return r;
 }

@@ -375,6 +375,52 @@ START_TEST(late_threads_are_named_once)
 }
 END_TEST
 
+START_TEST(another_number_may_be_active)
+{
+    struct state s = {.hold = true};
+    struct pool_ops ops = {"test", worker_new, worker_free, work, drop, &s, .active = 1, .overdue_ms = 600000};
+    struct pool *p = pool_new(&ops, 0);
+    pool_resize(p, 8);
+    for (size_t i = 0; i < 20; i++)
+        ck_assert(pool_submit(p, item(i)));
+    WAIT_FOR(s.running == 1);
+    pool_set_active(p, 3);
+    WAIT_FOR(s.running == 3);
+    pool_set_active(p, 0);
+    WAIT_FOR(s.running == 8);
+    pool_set_active(p, 2);
+    s.hold = false;
+    WAIT_FOR(s.done == 20);
+    s.most = 0;
+    s.hold = true;
+    for (size_t i = 0; i < 20; i++)
+        ck_assert(pool_submit(p, item(i)));
+    WAIT_FOR(s.running == 2);
+    s.hold = false;
+    WAIT_FOR(s.done == 40);
+    ck_assert_int_eq(s.most, 2);
+    pool_stop(p);
+}
+END_TEST
+
+START_TEST(an_ended_one_refuses)
+{
+    struct state s = {0};
+    struct pool *p = make(&s, 0);
+    pool_resize(p, 2);
+    ck_assert(pool_submit(p, item(1)));
+    pool_end(p);
+    ck_assert_int_eq(s.done + s.dropped, 1);
+    ck_assert(!pool_submit(p, item(2)));
+    pool_resize(p, 3);
+    pool_set_active(p, 1);
+    ck_assert_uint_eq(pool_running(p), 0);
+    pool_stop(p);
+    ck_assert_int_eq(s.done + s.dropped, 1);
+}
+END_TEST
+
 UNIT_MAIN("pool", everything_runs_once, a_limit, sizes, stopping_drops_what_waits, cancelling, taking_more,
           long_items_run_side_by_side, recycling, few_are_active, who_waits_lets_others_work,
-          who_stands_by_is_called_once, who_is_overdue_works_all_the_same, late_threads_are_named_once)
+          who_stands_by_is_called_once, who_is_overdue_works_all_the_same, late_threads_are_named_once,
+          another_number_may_be_active, an_ended_one_refuses)

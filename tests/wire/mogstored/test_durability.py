@@ -62,6 +62,16 @@ class Order(WithFaults):
         names = [name for name, _ in self.calls("/dev1/test-write/test-write-1")]
         self.assertEqual(names, ["mkdir", "create", "write", "rename"])
 
+    def test_a_deletion_waits_for_no_sync(self):
+        """A file that comes back after a power cut wastes space, and nothing else."""
+        self.node.start()
+        self.assertEqual(self.put().status, 201)
+        self.faults.set("fsync /dev1 delay 0", "fdatasync /dev1 delay 0", "unlink /dev1 delay 0")
+        self.faults.forget()
+        self.assertEqual(self.node.request("DELETE", TARGET).status, 204)
+        names = [call.split(" ", 1)[0] for call in self.faults.calls() if TARGET in call or "sync" in call]
+        self.assertEqual(names, ["unlink"])
+
     def test_fsync_off(self):
         self.node.options["fsync"] = "off"
         self.node.args.append("--nofsync")

@@ -62,6 +62,14 @@ class Framing(StoredTest):
             self.assertIn(status, (200, 201), data)
             self.assertFalse(closed, data)
 
+    def test_any_number_of_arguments(self):
+        """What the library cannot keep of a query must not keep it from answering."""
+        with self.node.connect() as connection:
+            for count in (1, 100, 200, 220, 240, 260, 300, 500, 1000, 3000):
+                query = "?" + "a&" * count
+                self.assertEqual(connection.request("GET", "/" + query).status, 200, count)
+                self.assertEqual(connection.request("PUT", "/dev1/x" + query, body=b"x").status, 400, count)
+
     def test_closing(self):
         for data in ("GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
                      "GET / HTTP/1.1\r\nConnection: TE, close\r\n\r\n", "GET / HTTP/1.0\r\nHost: x\r\n\r\n",
