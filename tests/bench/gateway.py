@@ -10,6 +10,8 @@ ratio is that of the medians. The large file must fit into memory besides all el
 """
 import json
 import os
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -76,10 +78,36 @@ def redirections(args):
     return row("redirect against get_paths", "/s", redirect, paths)
 
 
-def curl_mb_s(url):
-    done = subprocess.run(["curl", "-sSf", "-o", "/dev/null", "-w", "%{speed_download}", url], capture_output=True,
-                          check=True, text=True)
-    return float(done.stdout) / 1e6
+def processor_s(daemons):
+    """Processor time until now: of these, and of the children that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    total = ended.ru_utime + ended.ru_stime
+    for daemon in daemons:
+        with open(f"/proc/{daemon.pid}/stat") as f:
+            fields = f.read().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+class Download:
+    """A side: MB a second that curl gets, and in `spent` the processor time of a GB, for curl and all daemons."""
+
+    def __init__(self, cluster, url, size):
+        self.daemons, self.url, self.gb, self.spent = (cluster.tracker, *cluster.nodes), url, size / 1e9, []
+
+    def __call__(self):
+        before = processor_s(self.daemons)
+        done = subprocess.run(["curl", "-sSf", "-o", "/dev/null", "-w", "%{speed_download}", self.url],
+                              capture_output=True, check=True, text=True)
+        self.spent.append((processor_s(self.daemons) - before) / self.gb)
+        return float(done.stdout) / 1e6
+
+    def forget(self):
+        self.spent.clear()
+
+    @property
+    def processor_s_a_gb(self):
+        return round(statistics.median(self.spent), 2)
 
 
 def large_file(args):
@@ -95,17 +123,23 @@ def large_file(args):
                 for _ in range(args.size_mb):
                     f.write(os.urandom(1 << 20))
             client.request("create_close", domain="d", key="large", fid=opened["fid"], devid=devid, path=path, size=size)
-        direct, proxied = path, gateway.base + "/d/large"
-        curl_mb_s(direct), curl_mb_s(proxied)  # into memory, and to open what stays open
+        sides = [Download(gateway.cluster, url, size) for url in (path, gateway.base + "/d/large")]
+        for side in sides:  # into memory, and to open what stays open
+            side()
+            side.forget()
         before = gateway.cluster.tracker.memory_kib()
-        without, through = turns(args.rounds, lambda: curl_mb_s(direct), lambda: curl_mb_s(proxied))
+        without, through = turns(args.rounds, *sides)
         grown = gateway.cluster.tracker.memory_kib() - before
-    return {**row(f"GET of {args.size_mb} MB", " MB/s", through, without), "tracker_grew_kib": grown}
+    return {**row(f"GET of {args.size_mb} MB", " MB/s", through, without), "tracker_grew_kib": grown,
+            "processor_s_a_gb": {"gateway": sides[1].processor_s_a_gb, "without": sides[0].processor_s_a_gb}}
 
 
 def line(got):
-    more = f"   memory of the tracker grew by {got['tracker_grew_kib']} KiB" if "tracker_grew_kib" in got else ""
-    return "{work:28} gateway {gateway:>7}{unit}   without {without:>7}{unit}   ratio {ratio:.2f}".format(**got) + more
+    text = "{work:28} gateway {gateway:>7}{unit}   without {without:>7}{unit}   ratio {ratio:.2f}".format(**got)
+    if "tracker_grew_kib" in got:
+        text += ("   processor time of a GB {gateway:.2f} s, {without:.2f} s".format(**got["processor_s_a_gb"]) +
+                 f"   memory of the tracker grew by {got['tracker_grew_kib']} KiB")
+    return text
 
 
 WORKS = {"redirect": redirections, "large": large_file}
