@@ -134,8 +134,9 @@ const char *http_conn_peer(const struct http_conn *conn, char *out)
 
 void http_conn_enter(struct http_conn *conn, enum http_phase phase)
 {
-    atomic_store(&conn->since_mono_ms, clock_coarse_ms());
-    atomic_store(&conn->phase, (int)phase);
+    /* Several times a request: not worth a fence. Who looks is content with what was true a moment ago. */
+    atomic_store_explicit(&conn->since_mono_ms, clock_coarse_ms(), memory_order_release);
+    atomic_store_explicit(&conn->phase, (int)phase, memory_order_release);
 }
 
 static int64_t limit_of(const struct http_conns *c, enum http_phase phase)

@@ -45,8 +45,8 @@ static int hex_digit(char c)
 
 static bool is_name_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-           c == '-';
+    char lower = (char)(c | 0x20);
+    return (lower >= 'a' && lower <= 'z') || (c >= '-' && c <= '9' && c != '/') || c == '_';
 }
 
 /* "http://host:port/path" becomes "/path". */
@@ -79,34 +79,39 @@ static enum mog_err next_byte(struct span t, size_t *i, char *c)
     return is_name_byte(*c) ? MOG_OK : MOG_ESYNTAX;
 }
 
-/* Decode, and collapse repeated '/', into `out` (DPATH_MAX + 1 bytes): "/a/b", "/a/b/" or "/". */
-static enum mog_err decode(struct span t, char *out)
+static bool is_dots(const char *name, size_t len)
+{
+    return len <= 2 && len > 0 && name[0] == '.' && name[len - 1] == '.';
+}
+
+/*
+ * Decode, and collapse repeated '/', into `out` (DPATH_MAX + 1 bytes): "/a/b", "/a/b/" or "/". Its length goes to
+ * `*len`.
+ */
+static enum mog_err decode(struct span t, char *out, size_t *len)
 {
     size_t n = 0, component = 0;
+    bool has_dots = false;
     for (size_t i = 0; i < t.len;) {
         char c;
         enum mog_err e = next_byte(t, &i, &c);
         if (e != MOG_OK)
             return e;
-        if (c == '/' && n > 0 && out[n - 1] == '/')
-            continue;
-        component = c == '/' ? 0 : component + 1;
+        if (c == '/') {
+            if (n > 0 && out[n - 1] == '/')
+                continue;
+            has_dots = has_dots || is_dots(out + n - component, component);
+            component = 0;
+        } else {
+            component++;
+        }
         if (n == DPATH_MAX || component > DPATH_COMPONENT_MAX)
             return MOG_ETOOLONG;
         out[n++] = c;
     }
     out[n] = '\0';
-    return MOG_OK;
-}
-
-static bool has_dot_component(struct span path)
-{
-    struct span rest = path, part;
-    while (span_split(&rest, '/', &part)) {
-        if (span_is(part, ".") || span_is(part, ".."))
-            return true;
-    }
-    return false;
+    *len = n;
+    return has_dots || is_dots(out + n - component, component) ? MOG_EPERM : MOG_OK;
 }
 
 /* `path` has no leading '/' and no trailing one. */
@@ -129,6 +134,7 @@ static enum mog_err classify(struct span path, struct dpath *out)
 enum mog_err dpath_parse(struct span target, struct dpath *out)
 {
     char decoded[DPATH_MAX + 1];
+    size_t len = 0;
     memset(out, 0, offsetof(struct dpath, below) + 1);
     if (span_is(target, "*")) {
         out->kind = DPATH_STAR;
@@ -142,10 +148,10 @@ enum mog_err dpath_parse(struct span target, struct dpath *out)
     }
     if (target.len == 0 || target.ptr[0] != '/')
         return MOG_ESYNTAX;
-    enum mog_err e = decode(target, decoded);
+    enum mog_err e = decode(target, decoded, &len);
     if (e != MOG_OK)
         return e;
-    struct span path = span_of(decoded + 1);
+    struct span path = span_make(decoded + 1, len - 1);
     if (path.len == 0) {
         out->kind = DPATH_ROOT;
         return MOG_OK;
@@ -154,7 +160,5 @@ enum mog_err dpath_parse(struct span target, struct dpath *out)
         out->trailing_slash = true;
         path.len--;
     }
-    if (has_dot_component(path))
-        return MOG_EPERM;
     return classify(path, out);
 }

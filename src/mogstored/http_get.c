@@ -26,7 +26,7 @@ static uint64_t part_length(const struct request_get *g)
 static bool is_not_modified(const struct request *r)
 {
     int64_t since;
-    const char *value = request_header(r, "If-Modified-Since");
+    const char *value = r->fields[FIELD_IF_MODIFIED_SINCE];
     if (!value || httpdate_parse(span_of(value), &since) != MOG_OK)
         return false;
     return since <= clock_wall_s() && r->get.modified_s <= since;
@@ -35,7 +35,7 @@ static bool is_not_modified(const struct request *r)
 static bool wants_range(const struct request *r)
 {
     char modified[HTTPDATE_SIZE];
-    const char *condition = request_header(r, "If-Range");
+    const char *condition = r->fields[FIELD_IF_RANGE];
     if (!condition)
         return true;
     httpdate_format(r->get.modified_s, modified);
@@ -64,7 +64,7 @@ static void decide(struct request *r, const struct stat *st)
     g->size = (uint64_t)st->st_size;
     g->modified_s = st->st_mtim.tv_sec;
     g->part = (struct range){.first = 0, .last = g->size - 1}; /* of an empty file: wraps, length 0 */
-    const char *range = request_header(r, "Range");
+    const char *range = r->fields[FIELD_RANGE];
     if (is_not_modified(r)) {
         request_answer(r, 304, NULL);
         return;

@@ -19,8 +19,8 @@ enum { FIRST_BUFFER_BYTES = 16 << 10 };
 
 static bool check_md5(struct request *r)
 {
-    const char *value = request_header(r, "Content-MD5");
-    const char *trailer = request_header(r, "Trailer");
+    const char *value = r->fields[FIELD_CONTENT_MD5];
+    const char *trailer = r->fields[FIELD_TRAILER];
     r->put.md5_announced = trailer && strcasestr(trailer, "Content-MD5") != NULL;
     if (!value)
         return true;
@@ -35,7 +35,7 @@ static bool check_md5(struct request *r)
 static bool check_range(struct request *r)
 {
     struct upload *u = &r->put.upload;
-    const char *value = request_header(r, "Content-Range");
+    const char *value = r->fields[FIELD_CONTENT_RANGE];
     if (!value)
         return true;
     if (range_parse_content(span_of(value), &u->range) != MOG_OK) {

@@ -66,11 +66,6 @@ void *request_new(void *listener, const char *uri, struct MHD_Connection *connec
     return r;
 }
 
-const char *request_header(const struct request *r, const char *name)
-{
-    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
-}
-
 void request_answer(struct request *r, int status, const char *text)
 {
     r->answer = (struct answer){.status = status, .text = text};
@@ -117,16 +112,41 @@ bool request_run(struct request *r, void (*work)(struct request *r), request_ste
 
 struct head {
     struct request *r;
-    unsigned lengths, encodings;
-    const char *length, *encoding;
     const char *refusal; /* why the head is refused with 400; NULL: it is not */
 };
+
+/* REQUEST_FIELDS: none of them. */
+static enum request_field find_field(const char *name)
+{
+    static const char *const names[REQUEST_FIELDS] = {
+        [FIELD_CONTENT_LENGTH] = "Content-Length",
+        [FIELD_CONTENT_MD5] = "Content-MD5",
+        [FIELD_CONTENT_RANGE] = "Content-Range",
+        [FIELD_EXPECT] = "Expect",
+        [FIELD_IF_MODIFIED_SINCE] = "If-Modified-Since",
+        [FIELD_IF_RANGE] = "If-Range",
+        [FIELD_RANGE] = "Range",
+        [FIELD_TRAILER] = "Trailer",
+        [FIELD_TRANSFER_ENCODING] = "Transfer-Encoding",
+    };
+    size_t i = 0;
+    while (i < REQUEST_FIELDS && ((name[0] | 0x20) != (names[i][0] | 0x20) || strcasecmp(name, names[i]) != 0))
+        i++;
+    return (enum request_field)i;
+}
+
+static bool has_space(const char *name)
+{
+    while (*name != '\0' && *name != ' ' && *name != '\t')
+        name++;
+    return *name != '\0';
+}
 
 static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     struct head *h = arg;
     (void)kind;
-    if (strpbrk(name, " \t"))
+    if (has_space(name))
         h->refusal = "bad header name";
     /*
      * Names and values lie in the order in which they came. Of a header that goes on in the next line the library makes
@@ -134,15 +154,18 @@ static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const 
      */
     if (value && (uintptr_t)value < (uintptr_t)name)
         h->refusal = "folded header";
-    if (strcasecmp(name, "Content-Length") == 0) {
-        if (h->length && strcmp(h->length, value ? value : "") != 0)
-            h->refusal = "more than one Content-Length";
-        h->length = value ? value : "";
-    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-        if (h->encoding)
-            h->refusal = "more than one Transfer-Encoding";
-        h->encoding = value ? value : "";
-    }
+    enum request_field field = find_field(name);
+    if (field == REQUEST_FIELDS)
+        return MHD_YES;
+    const char **first = &h->r->fields[field];
+    if (!value)
+        value = "";
+    if (field == FIELD_CONTENT_LENGTH && *first && strcmp(*first, value) != 0)
+        h->refusal = "more than one Content-Length";
+    if (field == FIELD_TRANSFER_ENCODING && *first)
+        h->refusal = "more than one Transfer-Encoding";
+    if (!*first)
+        *first = value;
     return MHD_YES;
 }
 
@@ -151,19 +174,20 @@ static void check_framing(struct request *r)
 {
     struct head h = {.r = r};
     (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, look_at_header, &h);
-    if (h.length && h.encoding)
+    const char *length = r->fields[FIELD_CONTENT_LENGTH], *encoding = r->fields[FIELD_TRANSFER_ENCODING];
+    if (length && encoding)
         h.refusal = "Content-Length and Transfer-Encoding";
-    if (h.length && num_parse_u64(span_of(h.length), 0, INT64_MAX, &r->length) != MOG_OK)
+    if (length && num_parse_u64(span_of(length), 0, INT64_MAX, &r->length) != MOG_OK)
         h.refusal = "bad Content-Length";
     if (h.refusal) {
         request_answer_close(r, 400, h.refusal);
         return;
     }
-    r->has_length = h.length != NULL;
-    r->is_chunked = h.encoding && strcasecmp(h.encoding, "chunked") == 0;
-    if (h.encoding && !r->is_chunked)
+    r->has_length = length != NULL;
+    r->is_chunked = encoding && strcasecmp(encoding, "chunked") == 0;
+    if (encoding && !r->is_chunked)
         request_answer_close(r, 501, "unknown Transfer-Encoding");
-    const char *expect = request_header(r, "Expect");
+    const char *expect = r->fields[FIELD_EXPECT];
     r->has_expect = expect && strcasecmp(expect, "100-continue") == 0;
 }
 

@@ -36,6 +36,20 @@ enum {
 
 struct request;
 
+/* The headers that somebody asks for. */
+enum request_field {
+    FIELD_CONTENT_LENGTH,
+    FIELD_CONTENT_MD5,
+    FIELD_CONTENT_RANGE,
+    FIELD_EXPECT,
+    FIELD_IF_MODIFIED_SINCE,
+    FIELD_IF_RANGE,
+    FIELD_RANGE,
+    FIELD_TRAILER,
+    FIELD_TRANSFER_ENCODING,
+    REQUEST_FIELDS,
+};
+
 /*
  * A step of a request on its connection's thread. `data` and `*size` are the piece of the body at hand, as the library
  * offers it (*size 0: none); what is taken is subtracted from *size.
@@ -105,6 +119,7 @@ struct request {
     int64_t started_mono_us;
     bool has_begun, is_answered;
 
+    const char *fields[REQUEST_FIELDS]; /* values, in the library's memory; of several the first; NULL: absent */
     bool has_length, is_chunked, has_expect;
     uint64_t length; /* Content-Length */
     uint64_t dropped;
@@ -159,9 +174,6 @@ struct request *request_take(struct http *h, size_t target_len);
 /* Takes it back. Any thread. */
 void request_give(struct request *r);
 void request_free_spares(struct http *h); /* when no request is left */
-
-/* The value of a header, NULL when absent. */
-const char *request_header(const struct request *r, const char *name);
 
 /* Set the answer. `text` must live as long as the request, or be NULL. */
 void request_answer(struct request *r, int status, const char *text);
