@@ -53,9 +53,9 @@ void http_conns_listen(struct http_conns *c, int fd)
 /* Its own thread sees the end of file and closes it. Under the lock. */
 static void hang_up(struct http_conns *c, struct http_conn *conn)
 {
-    if (!conn->is_hung_up)
+    if (!atomic_load(&conn->is_hung_up))
         c->used--;
-    conn->is_hung_up = true;
+    atomic_store(&conn->is_hung_up, true);
     (void)shutdown(conn->fd, SHUT_RDWR);
 }
 
@@ -68,7 +68,7 @@ static bool hang_up_longest_idle(struct http_conns *c)
     for (struct http_conn *conn = c->first; conn; conn = conn->next) {
         int64_t at = atomic_load(&conn->since_mono_ms);
         /* New ones stand first, so of several with one time the oldest is taken. */
-        if (atomic_load(&conn->phase) == HTTP_PHASE_IDLE && !conn->is_hung_up && at <= since) {
+        if (atomic_load(&conn->phase) == HTTP_PHASE_IDLE && !atomic_load(&conn->is_hung_up) && at <= since) {
             oldest = conn;
             since = at;
         }
@@ -110,7 +110,7 @@ void http_conns_remove(struct http_conns *c, struct http_conn *conn)
     if (conn->next)
         conn->next->prev = conn->prev;
     c->n--;
-    if (!conn->is_hung_up)
+    if (!atomic_load(&conn->is_hung_up))
         c->used--;
     pthread_mutex_unlock(&c->lock);
     free(conn);
@@ -194,7 +194,7 @@ void http_conns_sweep(struct http_conns *c)
     pthread_mutex_lock(&c->lock);
     for (struct http_conn *conn = c->first; conn; conn = conn->next) {
         int64_t limit = limit_of(c, (enum http_phase)atomic_load(&conn->phase));
-        if (!conn->is_hung_up && now - atomic_load(&conn->since_mono_ms) > limit) {
+        if (!atomic_load(&conn->is_hung_up) && now - atomic_load(&conn->since_mono_ms) > limit) {
             hang_up(c, conn);
             http_conn_peer(conn, peer);
             slow++;

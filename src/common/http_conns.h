@@ -34,10 +34,10 @@ struct http_conn {
     struct http_conn *prev, *next;
     int fd;
     struct sockaddr_storage address;
-    bool is_surplus; /* came when all places were taken; its own thread's */
-    bool has_asked;  /* a request line has come; its own thread's, who sets it */
-    bool is_hung_up; /* by us; under the table's lock */
-    void *request;   /* begun and not completed; the user's, on the connection's own thread */
+    bool is_surplus;         /* came when all places were taken; its own thread's */
+    bool has_asked;          /* a request line has come; its own thread's, who sets it */
+    _Atomic bool is_hung_up; /* by us; written under the table's lock */
+    void *request;           /* begun and not completed; the user's, on the connection's own thread */
     _Atomic int phase;
     _Atomic int64_t since_mono_ms; /* the phase began; in a body: the last bytes came */
 };
