@@ -2,10 +2,9 @@
 /* Every call of the store with every statement below it failing in turn: all or nothing, nothing held, and again. */
 #include "store/fallible_calls.h"
 #include "store/fault_driver.h"
+#include "store/small_database.h"
 
 #include <glob.h>
-
-#include "common/num.h"
 
 enum { POINTS_MAX = 200, REST_S = 30 };
 
@@ -43,122 +42,6 @@ static const struct way ways[] = {
     {"in a transaction an error", MOG_EDB, .inside = true, .is_chosen = true},
     {"in a transaction a deadlock", MOG_EDEADLOCK, .inside = true},
 };
-
-/* ---- the database that the calls work on ---- */
-
-static const char *const rows[] = {
-    "INSERT INTO domain (dmid, namespace) VALUES (1, 'd'), (2, 'empty')",
-    "INSERT INTO class (dmid, classid, classname, mindevcount, replpolicy) VALUES (1, 1, 'one', 2, NULL), "
-    "(1, 2, 'unused', 2, NULL)",
-    "INSERT INTO host (hostid, status, http_port, hostname, hostip) VALUES (1, 'alive', 75, 'h1', '127.0.0.1'), "
-    "(2, 'alive', 75, 'h2', '127.0.0.2')",
-    "INSERT INTO device (devid, hostid, status, weight) VALUES (1, 1, 'alive', 100), (2, 1, 'alive', 100), "
-    "(3, 1, 'alive', 100), (4, 1, 'dead', 100)",
-    "INSERT INTO file (fid, dmid, dkey, length, classid, devcount) VALUES (101, 1, 'k', 10, 1, 7), "
-    "(102, 1, 'l', 10, 1, 1)",
-    "INSERT INTO file_on (fid, devid) VALUES (101, 1), (101, 2), (101, 4), (102, 4), (104, 1), (104, 2)",
-    "INSERT INTO tempfile (fid, createtime, classid, dmid, dkey, devids) VALUES (103, 2000000000, 1, 1, 'k', '1,2'), "
-    "(107, 1, 1, 1, 'old', '1,2')",
-    "INSERT INTO file_to_replicate (fid, nexttry, fromdevid, failcount, flags) VALUES (101, 0, NULL, 0, 0), "
-    "(102, 5, NULL, 1, 0)",
-    "INSERT INTO file_to_delete2 (fid, nexttry, failcount) VALUES (104, 0, 0)",
-    "INSERT INTO file_to_queue (fid, devid, type, nexttry, failcount, flags, arg) VALUES (101, 1, 1, 0, 0, 0, NULL), "
-    "(101, 1, 2, 0, 0, 0, '2,3')",
-    "INSERT INTO file_to_delete (fid) VALUES (105)",
-    "INSERT INTO file_to_delete_later (fid, delafter) VALUES (106, 1)",
-    "INSERT INTO fsck_log (utime, fid, evcode, devid) VALUES (1, 101, 'MISS', 1), (2, 101, 'MISS', 2)",
-    "INSERT INTO server_settings (field, value) VALUES ('a', '1'), ('schema_version', '17'), ('fsck_start_time', '5'), "
-    "('fsck_sum_evcount_MISS', '1')",
-};
-
-static const char *const tables[] = {"domain",
-                                     "class",
-                                     "file",
-                                     "tempfile",
-                                     "file_to_delete",
-                                     "unreachable_fids",
-                                     "file_on",
-                                     "host",
-                                     "device",
-                                     "server_settings",
-                                     "file_to_delete2",
-                                     "file_to_replicate",
-                                     "file_to_queue",
-                                     "fsck_log",
-                                     "checksum",
-                                     "file_to_delete_later"};
-
-static void fill(struct store *other)
-{
-    fixture_sql(other, "BEGIN", NULL);
-    fixture_empty(other);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        fixture_sql(other, rows[i], NULL);
-    fixture_sql(other, "COMMIT", NULL);
-    OK(other, store_checksum_set(other, 101, &some_checksum));
-}
-
-/* Numbers that differ from run to run stand as what they are: a moment, or a number that the database chose. */
-static void show(struct buf *out, const struct sql_value *v)
-{
-    uint64_t n = 0;
-    bool is_number = v->kind == SQL_INT || num_parse_u64(v->text, 0, INT64_MAX, &n) == MOG_OK;
-    if (v->kind == SQL_INT)
-        n = (uint64_t)v->i;
-    if (v->kind == SQL_NULL)
-        buf_str(out, "NULL|");
-    else if (!is_number)
-        buf_printf(out, "%.*s|", (int)v->text.len, v->text.ptr);
-    else if (n == STORE_END_OF_TIME)
-        buf_str(out, "never|");
-    else if (n >= 1000000000)
-        buf_str(out, "moment|");
-    else if (n > 107)
-        buf_str(out, "new|");
-    else
-        buf_printf(out, "%d|", (int)n);
-}
-
-static int compare_lines(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void dump_table(struct buf *out, struct store *other, const char *table)
-{
-    struct sql_result r = {0};
-    char text[80];
-    snprintf(text, sizeof text, "SELECT * FROM %s", table);
-    fixture_sql(other, text, &r);
-    char **lines = mem_calloc(r.n_rows + 1, sizeof *lines);
-    for (size_t i = 0; i < r.n_rows; i++) {
-        struct buf line = BUF_ZERO;
-        /* The number of an event is the database's. */
-        for (size_t k = strcmp(table, "fsck_log") == 0 ? 1 : 0; k < r.n_cols; k++)
-            show(&line, sql_cell(&r, i, k));
-        if (strstr(buf_cstr(&line), "logid") != NULL)
-            buf_truncate(&line, strcspn(buf_cstr(&line), "|"));
-        lines[i] = mem_strdup(buf_cstr(&line));
-        buf_fini(&line);
-    }
-    qsort(lines, r.n_rows, sizeof *lines, compare_lines);
-    for (size_t i = 0; i < r.n_rows; i++) {
-        buf_printf(out, "%s: %s\n", table, lines[i]);
-        free(lines[i]);
-    }
-    free(lines);
-    sql_result_free(&r);
-}
-
-static char *dump(struct store *other)
-{
-    struct buf out = BUF_ZERO;
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-        dump_table(&out, other, tables[i]);
-    char *text = mem_strdup(buf_cstr(&out));
-    buf_fini(&out);
-    return text;
-}
 
 /* ---- one call ---- */
 
@@ -210,7 +93,7 @@ static void prepare(struct stage *s)
 {
     struct store *st = s->st;
     if (!s->is_fresh)
-        fill(s->other);
+        small_fill(s->other);
     s->is_fresh = true;
     if (store_validate(st) != MOG_OK) /* the loss of a lock is told once */
         OK(st, store_validate(st));
@@ -251,7 +134,7 @@ static void check_data(struct stage *s, enum mog_err e)
 {
     if (fault.writes == 0)
         return;
-    char *now = dump(s->other);
+    char *now = small_dump(s->other);
     bool is_done = strcmp(now, s->done) == 0, is_undone = strcmp(now, s->before) == 0;
     s->is_fresh = is_undone;
     s->is_done = is_done;
@@ -318,8 +201,8 @@ START_TEST(every_call_fails_in_turn)
     /* Numbers that the database chooses are above those of our rows. */
     uint64_t fid;
     OK(s.other, store_file_open(s.other, &(struct store_file_open){.fid = 1000, .dmid = 1, .key = span_of("k")}, &fid));
-    fill(s.other);
-    s.before = dump(s.other);
+    small_fill(s.other);
+    s.before = small_dump(s.other);
     for (size_t i = 0; i < sizeof fallible_calls / sizeof fallible_calls[0]; i++) {
         s.f = &fallible_calls[i];
         if (!takes_part(s.f, way))
@@ -330,7 +213,7 @@ START_TEST(every_call_fails_in_turn)
         enum mog_err e = run_call(&s);
         EXPECT(&s, e == MOG_OK, "it fails by itself: %s", store_failure(s.st)->text);
         free(s.done);
-        s.done = dump(s.other);
+        s.done = small_dump(s.other);
         s.is_fresh = strcmp(s.done, s.before) == 0;
         EXPECT(&s, s.is_fresh || (s.f->flags & CALL_READS) == 0, "it reads, and has changed\n%s", s.done);
         check_rest(&s, e);
