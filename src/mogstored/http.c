@@ -47,7 +47,8 @@ static void answer_garbage(const struct http_conn *conn)
     static const char answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     struct tcp_info info = {0};
     socklen_t len = sizeof info;
-    if (conn->has_asked || atomic_load(&conn->is_hung_up) || getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+    if (conn->has_asked || atomic_load(&conn->is_hung_up) ||
+        getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
         return;
     /* The end of the stream counts as a byte. */
     if (info.tcpi_bytes_received > 1 && info.tcpi_bytes_sent == 0)
