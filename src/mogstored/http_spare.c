@@ -2,7 +2,6 @@
 /* The memory of requests that have ended, kept for the next ones: allocating it anew costs more than using it. */
 #include "mogstored/http_request.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,33 +9,6 @@
 #include "common/mem.h"
 
 enum { ROOMY_TARGET = 512, STACK_SHIFT = 20 };
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED 1
-#endif
-
-#if defined(__GLIBC__) && !defined(IS_SANITIZED)
-/*
- * The calloc of the whole program. That of the C library (glibc before 2.41) passes by the cache that each thread has,
- * and with it take libmicrohttpd's answers, headers and connections a slower way at each free too.
- */
-void *calloc(size_t n, size_t size)
-{
-    size_t bytes = 0;
-    if (__builtin_mul_overflow(n, size, &bytes)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    void *memory = malloc(bytes);
-    /* Else the compiler sees what this is, and makes a call of calloc of it. */
-    __asm__ volatile("" : "+r"(memory));
-    return memory ? memset(memory, 0, bytes) : NULL;
-}
-#endif
 
 /* Threads seldom meet at a place: their stacks, and so their ids, lie far apart. */
 static struct request_place *own_place(struct http *h)
