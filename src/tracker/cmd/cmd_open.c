@@ -181,12 +181,13 @@ bool cmd_open_plan(struct cmd_ctx *ctx, struct cmd_open_plan *plan)
     return n != 0;
 }
 
-/* What was planned ahead for the request. False: nothing, or a device is gone since. */
+/* What was planned ahead for the request. False: nothing, or the domain is another one, or a device is gone, since. */
 static bool take_plan(struct cmd_ctx *ctx, struct cmd_open_plan *plan, const struct cluster_device **dests)
 {
     struct cmd_ahead *a = ctx->mine;
-    if (a == NULL || !a->is_known || a->dmid != ctx->domain->dmid)
+    if (a == NULL || !a->is_known)
         return false;
+    a->is_known = a->dmid == ctx->domain->dmid;
     *plan = a->plan;
     for (size_t i = 0; i < plan->n; i++) {
         dests[i] = cluster_device_by_id(ctx->cluster, plan->devids[i]);
