@@ -60,6 +60,10 @@ struct cmd_ctx {
     struct buf error_text;
     struct cmd_ahead *ahead; /* CMD_TOGETHER_MAX of them */
     struct cmd_ahead *mine;  /* what was done ahead for this request; NULL: nothing */
+
+    /* Told before a handler waits for a storage node, perhaps more than once; NULL: nobody wants to know. */
+    void (*on_wait)(void *arg);
+    void *on_wait_arg;
 };
 
 typedef void cmd_fn(struct cmd_ctx *ctx);
@@ -155,6 +159,9 @@ MOG_MUSTCHECK enum mog_err cmd_copies_find(struct cmd_ctx *ctx, struct span doma
 
 /* store_file_find() of the request's key, or what was read ahead for it. */
 MOG_MUSTCHECK enum mog_err cmd_find_file(struct cmd_ctx *ctx, unsigned flags, struct store_found *out);
+
+/* A storage node is going to be waited for. */
+void cmd_will_wait(struct cmd_ctx *ctx);
 
 /* The text of a code; the code itself when there is none. */
 const char *cmd_error_text(const char *code);

@@ -261,6 +261,8 @@ void cmd_create_open(struct cmd_ctx *ctx)
         char name[40];
         (void)snprintf(name, sizeof(name), "vivify_dir_on_dev%" PRIu32, dests[i]->devid);
         mark(&profile, name);
+        if (!is_planned && !node_makes_folders(ctx->node, ctx->cluster, dests[i]))
+            cmd_will_wait(ctx);
         node_make_folders(ctx->node, ctx->cluster, dests[i], fid, by);
     }
     answer(ctx, fid, dests, plan.n, cmd_arg_is_true(ctx, "multi_dest"));

@@ -81,6 +81,7 @@ static bool is_whole(struct walk *w, const struct cluster_device *d)
         return true;
     if (!cluster_device_url(d, w->file->fid, CLUSTER_READ, false, url))
         return false;
+    cmd_will_wait(w->ctx);
     return node_size(w->ctx->node, url, left, &size, &f) == NODE_SIZE_KNOWN && size == w->file->length;
 }
 

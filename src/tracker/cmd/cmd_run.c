@@ -48,6 +48,12 @@ void cmd_ctx_free(struct cmd_ctx *ctx)
     free(ctx);
 }
 
+void cmd_will_wait(struct cmd_ctx *ctx)
+{
+    if (ctx->on_wait != NULL)
+        ctx->on_wait(ctx->on_wait_arg);
+}
+
 /* ---- errors ---- */
 
 void cmd_err(struct cmd_ctx *ctx, const char *code)

@@ -132,28 +132,56 @@ static void run_all(struct cmd_ctx *ctx, struct request **all, size_t n)
         server_post_done(s, all, done);
 }
 
+/* A thread at a place, or beside all of them. */
+struct turn {
+    struct together *t;
+    struct pool *pool;
+    size_t place;
+    bool is_over;
+    struct request *left_over; /* the pool has stopped, and does not take it any more */
+};
+
+static void leave(void *arg)
+{
+    struct turn *turn = arg;
+    struct request *r = NULL;
+    if (turn->is_over)
+        return;
+    turn->is_over = true;
+    if (next(turn->t, turn->place, &r, true) != 0 && !pool_submit(turn->pool, r))
+        turn->left_over = r;
+}
+
+/* Who waits for a storage node does so without its place: a database that is quick is no reason to wait for that. */
+static void run_one(struct cmd_ctx *ctx, struct request *r, struct turn *turn)
+{
+    ctx->on_wait = leave;
+    ctx->on_wait_arg = turn;
+    query_run(ctx, r);
+    ctx->on_wait = NULL;
+}
+
 void together_run(struct cmd_ctx *ctx, struct request *r)
 {
     struct server *s = r->server;
-    struct together *t = &s->together[r->kind];
+    struct turn turn = {.t = &s->together[r->kind], .pool = s->queries};
     struct request *all[CMD_TOGETHER_MAX] = {r};
-    size_t place, n = 1;
-    if (!enter(t, r, &place))
+    size_t n = 1;
+    if (!enter(turn.t, r, &turn.place))
         return;
-    for (unsigned round = 1; n != 0; round++) {
+    for (unsigned round = 1; n != 0 && !turn.is_over; round++) {
         n = fill_up(s->queries, all, n);
         if (n == 1)
-            query_run(ctx, all[0]);
+            run_one(ctx, all[0], &turn);
         else
             run_all(ctx, all, n);
-        bool is_last = round >= ROUNDS_MAX || place == NO_PLACE;
-        n = next(t, place, all, is_last);
-        if (is_last) {
-            if (n != 0 && !pool_submit(s->queries, all[0]))
-                query_run(ctx, all[0]);
-            return;
-        }
+        if (round >= ROUNDS_MAX || turn.place == NO_PLACE)
+            leave(&turn);
+        if (!turn.is_over)
+            n = next(turn.t, turn.place, all, false);
     }
+    if (turn.left_over != NULL)
+        query_run(ctx, turn.left_over);
 }
 
 static void tick(struct together *t, enum cmd_kind kind)

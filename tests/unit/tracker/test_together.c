@@ -3,9 +3,12 @@
 #include "tracker/net/server_priv.h"
 
 #include "common/clock.h"
+#include "harness.h"
 #include "unit.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* A server whose query threads never come: what is handed to them stays where it can be counted. */
 static void setup(struct server *s, struct request *r)
@@ -79,4 +82,90 @@ START_TEST(who_waits_behind_what_hangs_goes_alone)
 }
 END_TEST
 
-UNIT_MAIN("together", who_waits_for_nobody_goes_on, who_waits_for_others_stays, who_waits_behind_what_hangs_goes_alone)
+/* A storage node that takes connections and says nothing. */
+static int silent_node(struct harness *h)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET};
+    socklen_t len = sizeof(sa);
+    char line[100];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)inet_pton(AF_INET, "127.0.0.3", &sa.sin_addr);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa, len), 0);
+    ck_assert_int_eq(listen(fd, 8), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+    (void)snprintf(line, sizeof(line), "create_host host=silent&ip=127.0.0.3&port=%u&status=alive",
+                   (unsigned)ntohs(sa.sin_port));
+    harness_must(h, line);
+    harness_must(h, "create_device devid=3&hostname=silent");
+    harness_must(h, "set_state host=h1&device=1&state=readonly");
+    harness_must(h, "set_state host=h2&device=2&state=readonly");
+    return fd;
+}
+
+struct run {
+    struct cmd_ctx *ctx;
+    struct request *r;
+};
+
+static void *run_it(void *arg)
+{
+    struct run *run = arg;
+    together_run(run->ctx, run->r);
+    return NULL;
+}
+
+static bool has_place(struct together *t)
+{
+    pthread_mutex_lock(&t->lock);
+    bool any = t->begun_us[0] == 0 || t->begun_us[1] == 0;
+    pthread_mutex_unlock(&t->lock);
+    return any;
+}
+
+/* One at a place makes folders on a node that does not answer; one waits, and then goes to work. */
+START_TEST(who_waits_for_a_node_has_no_place)
+{
+    struct server s;
+    struct request waiting, slow = {.kind = CMD_OPENS, .client = {.ip = 0x7f000001}};
+    struct harness h;
+    pthread_t thread;
+    char line[] = "create_open domain=d&key=k";
+    memset(&h, 0, sizeof(h));
+    setup(&s, &waiting);
+    harness_start(&h);
+    int node = silent_node(&h);
+    struct together *t = &s.together[CMD_OPENS];
+    pthread_mutex_init(&s.lock, NULL);
+    s.done_last = &s.done;
+    s.wake_fd = -1;
+    s.together[CMD_LOOKUPS].first = NULL;
+    t->first = &waiting;
+    t->last = &waiting.done_next;
+    t->begun_us[1] = clock_mono_us() + 60 * 1000 * 1000;
+    waiting.kind = CMD_OPENS;
+    slow.server = &s;
+    slow.line = line;
+    slow.len = strlen(line);
+    struct node_config patient = {.node_timeout_ms = 600 * 1000, .conn_pool_size = 1, .stream_port = 1};
+    node_shared_set_config(h.nodes, &patient);
+    struct run run = {h.ctx, &slow};
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_it, &run), 0);
+    int asks = accept(node, NULL, NULL);
+    ck_assert_int_ge(asks, 0);
+    ck_assert(has_place(t));
+    ck_assert_uint_eq(pool_waiting(s.queries), 1);
+    ck_assert(t->first == NULL);
+    (void)close(node);
+    (void)close(asks);
+    pthread_join(thread, NULL);
+    ck_assert(s.done == &slow && strncmp(buf_cstr(&slow.reply), "OK ", 3) == 0);
+    ck_assert(has_place(t));
+    buf_fini(&slow.reply);
+    teardown(&s);
+    pthread_mutex_destroy(&s.lock);
+    harness_stop(&h);
+}
+END_TEST
+
+UNIT_MAIN("together", who_waits_for_nobody_goes_on, who_waits_for_others_stays, who_waits_behind_what_hangs_goes_alone,
+          who_waits_for_a_node_has_no_place)
