@@ -194,12 +194,14 @@ enum mog_err store_file_open_many(struct store *st, const struct store_file_open
         part = sql_size[size] > n - done ? sql_size[size - 1] : sql_size[size];
         e = insert_many(st, &all[done], part, &fids[done], &is_used[done]);
     }
-    for (size_t i = 0; i < n; i++) {
-        if (e == MOG_OK && (is_used[i] || fids[i] <= store_env_min_fid(st->env)))
+    for (size_t i = 0; e == MOG_OK && i < n; i++) {
+        if (is_used[i] || fids[i] <= store_env_min_fid(st->env)) {
             e = move_counter(st, fids[i]);
-        if (e != MOG_OK || is_used[i] || fids[i] <= store_env_min_fid(st->env))
             fids[i] = 0;
+        }
     }
+    if (e != MOG_OK)
+        memset(fids, 0, n * sizeof(*fids));
     return e;
 }
 

@@ -111,8 +111,28 @@ START_TEST(numbers_that_are_used)
 }
 END_TEST
 
+START_TEST(a_number_that_is_used_and_a_failure)
+{
+    struct opens o;
+    if (store_backend(fx.st) != STORE_SQLITE)
+        return; /* elsewhere a trigger is written otherwise */
+    make(&o, 3, "key");
+    OK(fx.st, store_file_open_many(fx.st, o.all, 1, o.fids));
+    char text[200];
+    snprintf(text, sizeof text,
+             "INSERT INTO file (fid, dmid, dkey, length, classid, devcount) VALUES (%llu, 1, 'taken', 1, 0, 1)",
+             (unsigned long long)o.fids[0] + 2);
+    fixture_sql(fx.st, text, NULL);
+    fixture_sql(fx.st, "CREATE TRIGGER stays BEFORE DELETE ON tempfile BEGIN SELECT RAISE(ABORT, 'it stays'); END",
+                NULL);
+    ck_assert_int_ne(store_file_open_many(fx.st, o.all, 3, o.fids), MOG_OK);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_uint_eq(o.fids[i], 0);
+}
+END_TEST
+
 int main(void)
 {
     return FIXTURE_RUN("store_opens", each_number_of_them, one_that_is_wrong, one_that_is_refused,
-                       numbers_that_are_used);
+                       numbers_that_are_used, a_number_that_is_used_and_a_failure);
 }
