@@ -2,6 +2,7 @@
 """Requests that wait at the same time go to the database together: each has the answer that it has alone."""
 import select
 import signal
+import threading
 import unittest
 
 from client import Answer, http
@@ -153,6 +154,63 @@ class Slow(ClusterTest):
         self.assertEqual(select.select([slow.sock], [], [], 0)[0], [])
         node.send_signal(signal.SIGCONT)
         self.assertEqual(slow.answer().args["paths"], "1")
+
+
+class Storm(ClusterTest):
+    """Many ask at once, some leave before they are answered, and query threads come and go."""
+    options = {"query_jobs": 5}
+    nodes = 1
+    clients, rounds = 16, 12
+
+    def setUp(self):
+        super().setUp()
+        self.client.request("create_domain", domain="d")
+        for i in range(4):
+            self.client.upload("d", f"k{i}", b"x" * (10 + i))
+        self.opened, self.failures, self.lock = {}, [], threading.Lock()
+
+    def storm(self, number):
+        for i in range(self.rounds):
+            with self.cluster.client() as c:
+                key = f"key-{number}-{i}"
+                c.send(f"create_open domain=d&key={key}\r\nfile_info domain=d&key=k{i % 4}\r\n")
+                if (number + i) % 3 == 0:
+                    continue
+                opened, info = c.answer(), c.answer()
+                with self.lock:
+                    self.opened[int(opened.args["fid"])] = key
+                    if info.args["length"] != str(10 + i % 4) or info.args["key"] != f"k{i % 4}":
+                        self.failures.append(info)
+
+    def run_storm(self, number):
+        try:
+            self.storm(number)
+        except Exception as e:  # told by the test itself
+            with self.lock:
+                self.failures.append(e)
+
+    def test_each_has_its_own_answer(self):
+        threads = [threading.Thread(target=self.run_storm, args=(n,)) for n in range(self.clients)]
+        for t in threads:
+            t.start()
+        with self.cluster.client() as admin:
+            for n in [0, 3, 1, 0, 5] * 4:
+                admin.admin(f"!want {n} queryworker")
+                threads[0].join(0.02)
+        for t in threads:
+            t.join(120)
+        self.assertFalse(any(t.is_alive() for t in threads))
+        self.assertEqual(self.failures, [])
+        self.assertGreater(len(self.opened), self.clients * self.rounds // 2)
+        got = self.cluster.database.rows("SELECT fid, HEX(dkey) FROM tempfile")
+        rows = {int(fid): bytes.fromhex(key).decode() for fid, key in got}
+        self.assertEqual({fid: rows.get(fid) for fid in self.opened}, self.opened)
+        with self.cluster.client() as c:
+            wait_until(lambda: not c.admin("!queue"), what="all is done")
+
+
+class StormOnMariadb(Storm):
+    database = "mariadb"
 
 
 if __name__ == "__main__":
