@@ -59,6 +59,23 @@ static inline void small_fill(struct store *other)
     OK(other, store_checksum_set(other, 101, &sum));
 }
 
+/* A moment may stand in a text too. */
+static inline void small_show_text(struct buf *out, struct span text)
+{
+    enum { MOMENT_DIGITS = 10 };
+    for (size_t i = 0; i < text.len;) {
+        size_t digits = 0;
+        while (i + digits < text.len && text.ptr[i + digits] >= '0' && text.ptr[i + digits] <= '9')
+            digits++;
+        if (digits >= MOMENT_DIGITS)
+            buf_str(out, "moment");
+        else
+            buf_append(out, text.ptr + i, digits != 0 ? digits : 1);
+        i += digits != 0 ? digits : 1;
+    }
+    buf_char(out, '|');
+}
+
 /* Numbers that differ from run to run stand as what they are: a moment, or a number that the database chose. */
 static inline void small_show(struct buf *out, const struct sql_value *v)
 {
@@ -69,7 +86,7 @@ static inline void small_show(struct buf *out, const struct sql_value *v)
     if (v->kind == SQL_NULL)
         buf_str(out, "NULL|");
     else if (!is_number)
-        buf_printf(out, "%.*s|", (int)v->text.len, v->text.ptr);
+        small_show_text(out, v->text);
     else if (n == STORE_END_OF_TIME)
         buf_str(out, "never|");
     else if (n >= 1000000000)
