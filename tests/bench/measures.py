@@ -95,7 +95,7 @@ def latency(stand, rounds):
             begin_background(client)
             count = "SELECT COUNT(*) FROM file_to_replicate"
             wait_until(lambda: int(cluster.database.rows(count)[0][0]) < stand.files - 100, 120, "copies are made")
-            busy_median, busy_late = medians(1, lambda: load(stand, cluster, rate))
+            busy_median, busy_late = medians(min(rounds, 3), lambda: load(stand, cluster, rate))
             left = int(cluster.database.rows(count)[0][0])
         assert left, "the background work ended too early: there is nothing to see"
         yield measure("median and 99th percentile beside replication, fsck and rebalance, to those without",

@@ -8,7 +8,6 @@ Uploads of a class of two copies, get_paths, file_info, fetches and deletes take
 begins every ten minutes. Files are deleted at the end of each turn, so that the cluster has as many after it as before.
 Exit status 1 when a daemon has more than a tenth and 2 MB more memory at the end than after the first quarter.
 """
-import argparse
 import json
 import os
 import statistics
@@ -21,6 +20,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from client import TrackerError  # noqa: E402
 from cluster import Cluster  # noqa: E402
 from daemon import die_with_parent, program  # noqa: E402
+from measuring import command_line, parse, show  # noqa: E402
 from stand import CLASS, DOMAIN  # noqa: E402
 
 OPS = "upload,get_paths,file_info,fetch,delete"
@@ -52,13 +52,12 @@ def begin_check(cluster):
             print(f"no check: {e}", file=sys.stderr)  # the last one still runs
 
 
-def run(cluster, args, show):
+def run(cluster, args):
     """Load until the time is over; a row for each minute."""
     daemons = [cluster.tracker, *cluster.nodes]
     began = time.monotonic()
     turn, requests, errors, process = 0, 0, 0, None
     next_sample, next_check = began, began + CHECK_EVERY_S / 2
-    rows = []
     while True:
         now = time.monotonic()
         if process is None or process.poll() is not None:
@@ -71,13 +70,12 @@ def run(cluster, args, show):
             begin_check(cluster)
             next_check += CHECK_EVERY_S
         if now >= next_sample:
-            rows.append({"minute": round((now - began) / 60), "requests": requests, "errors": errors,
-                         **{d.label: sample(d) for d in daemons}})
-            show(rows[-1])
+            yield {"minute": round((now - began) / 60), "requests": requests, "errors": errors,
+                   **{d.label: sample(d) for d in daemons}}
             next_sample += SAMPLE_S
             if now - began >= args.minutes * 60:
                 process.communicate()
-                return rows
+                return
         time.sleep(0.5)
 
 
@@ -91,30 +89,25 @@ def has_grown(rows, label):
     return after > before * GROWTH and after > before + SLACK_KIB
 
 
+def line(row):
+    cells = [f"{cell['rss_kib'] / 1024:.1f} MB, {cell['threads']}, {cell['fds']}" for cell in row.values()
+             if isinstance(cell, dict)]
+    return f"| {row['minute']} | {row['requests']:,} | {row['errors']} | " + " | ".join(cells) + " |"
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--database", default="sqlite", choices=("mariadb", "postgres", "sqlite"))
+    parser = command_line(__doc__, database="sqlite")
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--rate", type=int, default=100, help="requests a second")
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
-
-    def show(row):
-        cells = [f"{row[label]['rss_kib'] / 1024:.1f} MB, {row[label]['threads']}, {row[label]['fds']}"
-                 for label in row if isinstance(row[label], dict)]
-        if not args.json:
-            print(f"| {row['minute']} | {row['requests']:,} | {row['errors']} | " + " | ".join(cells) + " |", flush=True)
+    args = parse(parser)
     with Cluster(args.database, nodes=3, options=OPTIONS) as cluster:
         labels = [d.label for d in (cluster.tracker, *cluster.nodes)]
         with cluster.client() as client:
             client.request("create_domain", domain=DOMAIN)
             client.request("create_class", domain=DOMAIN, **{"class": CLASS}, mindevcount=2)
-        if not args.json:
-            print("| minute | requests | errors | " + " | ".join(f"{label}: memory, threads, files" for label in labels) +
-                  " |\n" + "|---" * (3 + len(labels)) + "|")
-        rows = run(cluster, args, show)
-    if args.json:
-        print(json.dumps(rows, indent=1))
+        heading = ("| minute | requests | errors | " + " | ".join(f"{name}: memory, threads, files" for name in labels) +
+                   " |", "|---" * (3 + len(labels)) + "|")
+        rows = show(args, run(cluster, args), line, heading)
     grown = [label for label in labels if has_grown(rows, label)]
     if grown:
         sys.exit(f"grown: {' '.join(grown)}")

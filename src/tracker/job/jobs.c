@@ -183,6 +183,26 @@ static void work_queue_item(struct job_worker *w, struct job_item *item)
     metric_add(&w->jobs->results[item->queue][result], 1);
 }
 
+static void work(void *worker, void *value);
+
+static bool is_replication(void *arg, void *value)
+{
+    const struct job_item *item = value;
+    (void)arg;
+    return item->kind == ITEM_QUEUE && item->queue == STORE_QUEUE_REPLICATE;
+}
+
+/* Moves and copies are done by the same workers: moves that are held back must not hold back what clients have stored.
+ */
+static bool work_on_copy(struct job_worker *w)
+{
+    void *copy;
+    if (pool_take(w->jobs->pools[JOB_REPLICATE], is_replication, NULL, &copy, 1) == 0)
+        return false;
+    work(w, copy);
+    return true;
+}
+
 /* Clients first: see pace.h. */
 static void wait_for_turn(struct job_worker *w, enum store_queue q)
 {
@@ -191,13 +211,15 @@ static void wait_for_turn(struct job_worker *w, enum store_queue q)
                                            [STORE_QUEUE_FSCK] = PACE_CHECK,
                                            [STORE_QUEUE_REBALANCE] = PACE_CHECK};
     struct jobs *j = w->jobs;
-    int64_t began_us = clock_mono_us(), now_us = began_us, wait_us;
-    while (!job_is_stopping(w) && (wait_us = pace_ask(j->config.pace, lanes[q], now_us)) != 0) {
-        int64_t wait_ms = (wait_us + 999) / 1000;
-        cluster_box_pause(j->config.box, wait_ms < HOLD_MS ? wait_ms : HOLD_MS);
-        now_us = clock_mono_us();
+    int64_t began_us = clock_mono_us(), wait_us;
+    while (!job_is_stopping(w) && (wait_us = pace_ask(j->config.pace, lanes[q], began_us)) != 0) {
+        if (q != STORE_QUEUE_REBALANCE || !work_on_copy(w)) {
+            int64_t wait_ms = (wait_us + 999) / 1000;
+            cluster_box_pause(j->config.box, wait_ms < HOLD_MS ? wait_ms : HOLD_MS);
+            metric_add(&j->held_back_us[q], (uint64_t)(clock_mono_us() - began_us));
+        }
+        began_us = clock_mono_us();
     }
-    metric_add(&j->held_back_us[q], (uint64_t)(now_us - began_us));
 }
 
 static void run_master(struct job_worker *w, struct job_item *item)
