@@ -174,10 +174,13 @@ static void count_cost(struct server *s, const struct request *r)
     cost->max_us = us > cost->max_us ? us : cost->max_us;
 }
 
-/* The jobs hold back when it took longer than it does without them. Who looks at the cluster's state is no load. */
+/*
+ * The jobs hold back when it took longer than it does without them. Who looks at the cluster's state is no load; what
+ * waited for the first look at it is no measure.
+ */
 static void tell_jobs(const struct request *r)
 {
-    if (r->row != NULL && (r->row->flags & CMD_DOMAIN) != 0)
+    if (r->row != NULL && (r->row->flags & CMD_DOMAIN) != 0 && !r->was_held)
         pace_served(r->server->shared->pace, (size_t)(r->row - cmd_table()), r->sent_us, clock_mono_us());
 }
 
@@ -278,6 +281,7 @@ void query_release(struct server *s)
     {
         if (r->is_held) {
             r->is_held = false;
+            r->was_held = true;
             query_hand_in(r);
         }
     }

@@ -29,6 +29,7 @@ struct request {
     int64_t sent_us, run_us;   /* handed to the pool; time in the query thread */
     _Atomic bool started;      /* set by the query thread */
     bool is_held;              /* waits for the first look at the cluster, and is in no pool yet */
+    bool was_held;             /* has waited for it */
     enum cmd_kind kind;        /* what it may be run together with; under the pool's lock once it is submitted */
     bool is_refused;           /* set by the query thread: its client may not do that */
     const struct cmd_row *row; /* the command that ran; NULL: unknown. Set by the query thread */
