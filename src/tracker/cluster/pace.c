@@ -32,7 +32,7 @@ enum {
     NEVER_QUIET_US = 10 * SECOND_US,
     INTERVAL_LEAST_US = 250,
     INTERVAL_NONE_US = 500, /* below this nothing waits */
-    OWED_MOST = 1000
+    OWED_MOST = 100000      /* other trackers may have done what was owed here */
 };
 
 struct lane {
