@@ -91,6 +91,16 @@ static inline void small_spoil(struct small_node *n, int at, enum small_node_fau
     pthread_mutex_unlock(&n->lock);
 }
 
+/* How many were spoiled. */
+static inline int small_end_spoiling(struct small_node *n)
+{
+    pthread_mutex_lock(&n->lock);
+    int spoiled = n->spoiled;
+    n->spoil_at = n->spoiled = 0;
+    pthread_mutex_unlock(&n->lock);
+    return spoiled;
+}
+
 /* Under the lock: do it; the status. `*found` is what a GET or HEAD gives. */
 static unsigned small_do(struct small_node *n, const char *method, const char *url, struct small_request *r,
                          struct small_file **found)

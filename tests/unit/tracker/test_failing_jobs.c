@@ -379,8 +379,7 @@ static bool end_injection(int injector)
     env->flush.is_broken = false;
     bool is_call = failing_end() != NULL;
     fault_clear();
-    int spoiled = small.spoiled;
-    small_spoil(&small, 0, NODE_SAYS_500);
+    int spoiled = small_end_spoiling(&small);
     return injector < IN_NODES ? fault.failed > 0 : injector < IN_CALLS ? spoiled > 0 : is_call;
 }
 
