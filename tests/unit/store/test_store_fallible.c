@@ -160,7 +160,8 @@ static enum mog_err run_call(struct stage *s)
     fault_clear();
     EXPECT(s, e == MOG_OK || (why->code == e && why->text[0] != '\0'), "it returned %s, and told %s: '%s'", err_name(e),
            err_name(why->code), why->text);
-    EXPECT(s, e == MOG_OK || fault.failed > 0, "it failed by itself: %s: %s", err_name(e), why->text);
+    EXPECT(s, e == MOG_OK || e == MOG_EUNSUPPORTED || fault.failed > 0, "it failed by itself: %s: %s", err_name(e),
+           why->text);
     return e;
 }
 
@@ -211,6 +212,8 @@ START_TEST(every_call_fails_in_turn)
         s.point = 0;
         prepare(&s);
         enum mog_err e = run_call(&s);
+        if (e == MOG_EUNSUPPORTED) /* not on every database */
+            continue;
         EXPECT(&s, e == MOG_OK, "it fails by itself: %s", store_failure(s.st)->text);
         free(s.done);
         s.done = small_dump(s.other);
