@@ -23,7 +23,7 @@
 enum {
     HTTP_TARGET_MAX = 8192,             /* bytes of a target that are looked at */
     HTTP_SMALL_BYTES = 16 << 10,        /* files up to this size are sent from memory, together with the head */
-    HTTP_BLOCK_BYTES = 32 << 10,        /* pieces of a larger file, for a connection that is being sent to */
+    HTTP_BLOCK_BYTES = 64 << 10,        /* pieces of a larger file, for a connection that is being sent to */
     HTTP_READ_BYTES = 128 << 10,        /* read at once when a disk must be waited for */
     HTTP_BUFFER_BYTES = 256 << 10,      /* of an upload, before it is handed to the disk */
     HTTP_DRAIN_OTHER_BYTES = 64 << 10,  /* body that is dropped to keep a connection: of a GET... */
