@@ -33,8 +33,8 @@ extern const char *const sql_text_mysql[SQL_STMTS];
 extern const char *const sql_text_pgsql[SQL_STMTS];
 
 /*
- * A statement with braces is prepared for one of these numbers of rows. Few of them have all, so that a connection makes
- * room for the sizes of a statement when it first runs it.
+ * A statement with braces is prepared for one of these numbers of rows. Few of them have all, so that a connection
+ * makes room for the sizes of a statement when it first runs it.
  */
 enum { SQL_SIZES = 13 };
 extern const size_t sql_size[SQL_SIZES]; /* ascending; 1, 20 and 100 are among them */

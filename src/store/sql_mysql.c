@@ -33,11 +33,11 @@ struct mysql_conn {
     struct sql_conn base;
     MYSQL *m;
     MYSQL_STMT **stmts[SQL_STMTS]; /* NULL, or of SQL_SIZES */
-    int64_t read_timeout_ms; /* 0: none */
-    int64_t begun_ms;        /* when the running statement was sent */
-    bool in_transaction;     /* begun, and not ended by us */
-    bool has_own_charset;    /* nobody has said which; it follows the database */
-    bool has_choice;         /* there are several hosts: one that has become read-only is left */
+    int64_t read_timeout_ms;       /* 0: none */
+    int64_t begun_ms;              /* when the running statement was sent */
+    bool in_transaction;           /* begun, and not ended by us */
+    bool has_own_charset;          /* nobody has said which; it follows the database */
+    bool has_choice;               /* there are several hosts: one that has become read-only is left */
 };
 
 static struct mysql_conn *conn_of(struct sql_conn *c)

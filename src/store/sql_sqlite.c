@@ -16,9 +16,9 @@ enum { BUSY_TIMEOUT_MS = 5000, DEADLINE_CHECK_OPS = 20000 };
 struct sqlite_conn {
     struct sql_conn base;
     sqlite3 *db;
-    char *path; /* NULL for a URI: not watched */
+    char *path;                      /* NULL for a URI: not watched */
     sqlite3_stmt **stmts[SQL_STMTS]; /* NULL, or of SQL_SIZES */
-    int64_t statement_ms; /* 0: none */
+    int64_t statement_ms;            /* 0: none */
     struct deadline by;
 };
 

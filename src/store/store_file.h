@@ -63,9 +63,10 @@ struct store_file_open {
 MOG_MUSTCHECK enum mog_err store_file_open(struct store *st, const struct store_file_open *o, uint64_t *fid);
 
 /*
- * The same for up to STORE_OPEN_MANY uploads that came together, none with a fid of its own: one statement and one commit
- * for most numbers of them, else two. fids[i] is 0 where the number that came was not to be used: open that one alone. On
- * error all are 0, rows may stay behind for the sweep, and what is wrong with one spoils all: open each alone.
+ * The same for up to STORE_OPEN_MANY uploads that came together, none with a fid of its own: one statement and one
+ * commit for most numbers of them, else two. fids[i] is 0 where the number that came was not to be used: open that one
+ * alone. On error all are 0, rows may stay behind for the sweep, and what is wrong with one spoils all: open each
+ * alone.
  */
 enum { STORE_OPEN_MANY = 20 };
 MOG_MUSTCHECK enum mog_err store_file_open_many(struct store *st, const struct store_file_open *all, size_t n,

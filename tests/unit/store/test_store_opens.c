@@ -3,7 +3,7 @@
 #include "store/store_fixture.h"
 
 struct opens {
-    char keys[STORE_OPEN_MANY][32], devids[STORE_OPEN_MANY][16];
+    char keys[STORE_OPEN_MANY][32], devids[STORE_OPEN_MANY][48];
     struct store_file_open all[STORE_OPEN_MANY];
     uint64_t fids[STORE_OPEN_MANY];
 };
