@@ -31,23 +31,6 @@ static const char *const small_rows[] = {
     "('fsck_sum_evcount_MISS', '1')",
 };
 
-static const char *const small_tables[] = {"domain",
-                                           "class",
-                                           "file",
-                                           "tempfile",
-                                           "file_to_delete",
-                                           "unreachable_fids",
-                                           "file_on",
-                                           "host",
-                                           "device",
-                                           "server_settings",
-                                           "file_to_delete2",
-                                           "file_to_replicate",
-                                           "file_to_queue",
-                                           "fsck_log",
-                                           "checksum",
-                                           "file_to_delete_later"};
-
 static inline void small_fill(struct store *other)
 {
     fixture_sql(other, "BEGIN", NULL);
@@ -132,8 +115,8 @@ static inline void small_dump_table(struct buf *out, struct store *other, const 
 static inline char *small_dump(struct store *other)
 {
     struct buf out = BUF_ZERO;
-    for (size_t i = 0; i < sizeof small_tables / sizeof small_tables[0]; i++)
-        small_dump_table(&out, other, small_tables[i]);
+    for (size_t i = 0; i < FIXTURE_TABLES; i++)
+        small_dump_table(&out, other, fixture_tables[i]);
     char *text = mem_strdup(buf_cstr(&out));
     buf_fini(&out);
     return text;

@@ -85,27 +85,29 @@ static inline struct store_env *fixture_new_env(const struct fixture *fx)
     return fixture_new_env_as(fx, NULL);
 }
 
+static const char *const fixture_tables[] = {"domain",
+                                             "class",
+                                             "file",
+                                             "tempfile",
+                                             "file_to_delete",
+                                             "unreachable_fids",
+                                             "file_on",
+                                             "host",
+                                             "device",
+                                             "server_settings",
+                                             "file_to_delete2",
+                                             "file_to_replicate",
+                                             "file_to_queue",
+                                             "fsck_log",
+                                             "checksum",
+                                             "file_to_delete_later"};
+enum { FIXTURE_TABLES = sizeof fixture_tables / sizeof fixture_tables[0] };
+
 static inline void fixture_empty(struct store *st)
 {
-    static const char *const tables[] = {"domain",
-                                         "class",
-                                         "file",
-                                         "tempfile",
-                                         "file_to_delete",
-                                         "unreachable_fids",
-                                         "file_on",
-                                         "host",
-                                         "device",
-                                         "server_settings",
-                                         "file_to_delete2",
-                                         "file_to_replicate",
-                                         "file_to_queue",
-                                         "fsck_log",
-                                         "checksum",
-                                         "file_to_delete_later"};
     char text[80];
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        snprintf(text, sizeof text, "DELETE FROM %s", tables[i]);
+    for (size_t i = 0; i < FIXTURE_TABLES; i++) {
+        snprintf(text, sizeof text, "DELETE FROM %s", fixture_tables[i]);
         fixture_sql(st, text, NULL);
     }
 }

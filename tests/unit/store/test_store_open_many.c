@@ -133,6 +133,6 @@ END_TEST
 
 int main(void)
 {
-    return FIXTURE_RUN("store_opens", each_number_of_them, one_that_is_wrong, one_that_is_refused,
+    return FIXTURE_RUN("store_open_many", each_number_of_them, one_that_is_wrong, one_that_is_refused,
                        numbers_that_are_used, a_number_that_is_used_and_a_failure);
 }
