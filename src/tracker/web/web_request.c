@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-
-enum { ARGUMENTS_MAX = 100 };
 
 /* Ends with 0, which stands for all that are not listed. */
 static const int statuses[WEB_STATUSES] = {200, 206, 302, 304, 400, 403, 404, 405,
@@ -36,13 +33,15 @@ int web_status_of(size_t i)
     return statuses[i];
 }
 
-/* The library takes all arguments apart at once, and, when its memory is not enough, lets the client wait in vain. */
-static bool has_too_many_arguments(struct span query)
+/*
+ * The library takes the arguments of a query apart before anybody asks for them, and when they do not fit into the
+ * connection's memory it forgets the request, unanswered. What it is going to look at is what we have been given.
+ */
+static void hide_arguments(const char *uri)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < query.len; i++)
-        n += query.ptr[i] == '&';
-    return n >= ARGUMENTS_MAX;
+    char *query = strchr(uri, '?');
+    if (query != NULL && query[1] != '\0')
+        query[1] = '\0';
 }
 
 void *web_request_new(void *web, const char *uri, struct MHD_Connection *connection)
@@ -62,8 +61,7 @@ void *web_request_new(void *web, const char *uri, struct MHD_Connection *connect
     r->path = span_make(r->target, path);
     r->query = path < len ? span_make(r->target + path + 1, len - path - 1) : span_make("", 0);
     http_conn_enter(r->conn, HTTP_PHASE_HEADER);
-    if (has_too_many_arguments(r->query))
-        (void)shutdown(r->conn->fd, SHUT_RD); /* an answer can still be sent, and is the last one */
+    hide_arguments(uri);
     return r;
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Hostile clients of the tracker's HTTP listener: heads, paths, bodies, slowness, crowds. It refuses, and lives on."""
+import http.client
 import random
 import re
 import socket
@@ -114,6 +115,21 @@ class Hostile(WebTest):
                 sock.close()
         if not is_sanitized():
             self.assertLess(self.cluster.tracker.memory_kib() - before, 10 << 10)
+
+    def test_any_number_of_arguments(self):
+        """What the library cannot keep of a query must not keep it from answering, nor from reading on."""
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=30)
+        self.addCleanup(connection.close)
+        for count in (1, 99, 100, 200, 220, 240, 260, 300, 500, 1000, 3000):
+            for path, expected in (("/healthz?", 200), ("/api/status?after=0&", 200), ("/api/why?", 400), ("/d/k?", 404)):
+                connection.request("GET", path + "a&" * count)
+                reply = connection.getresponse()
+                reply.read()
+                self.assertEqual((reply.status, reply.will_close), (expected, False), (path, count))
+            # The argument that counts may be the last one.
+            connection.request("GET", "/api/why?" + "a&" * count + "domain=d&key=k")
+            reply = connection.getresponse()
+            self.assertIn(b"unknown_key", reply.read())
 
     def test_every_byte_in_a_path(self):
         for c in range(256):
