@@ -223,6 +223,12 @@ static bool sqlite_is_alive(struct sql_conn *base)
     return !base->is_dead && (c->path == NULL || access(c->path, F_OK) == 0);
 }
 
+/* The library opens what it cannot open for writing just now, for want of descriptors, for reading, and for ever. */
+static bool is_readonly_by_accident(const struct sqlite_conn *c)
+{
+    return c->path != NULL && sqlite3_db_readonly(c->db, "main") == 1 && access(c->path, W_OK) == 0;
+}
+
 static enum mog_err sqlite_open(const struct sql_target *t, const struct sql_limits *l, struct sql_conn **out,
                                 struct mog_fail *f)
 {
@@ -236,6 +242,10 @@ static enum mog_err sqlite_open(const struct sql_target *t, const struct sql_lim
     enum mog_err e = MOG_OK;
     if (rc != SQLITE_OK) {
         e = fail_set(f, MOG_EDBDOWN, "%s: %s", t->database, c->db == NULL ? "no memory" : sqlite3_errmsg(c->db));
+        goto out;
+    }
+    if (is_readonly_by_accident(c)) {
+        e = fail_set(f, MOG_EDBDOWN, "%s: could be opened for reading only", t->database);
         goto out;
     }
     sqlite3_extended_result_codes(c->db, 1);

@@ -79,13 +79,26 @@ static size_t fetch_size(const struct job_worker *w, size_t *limit, uint64_t dep
 }
 
 /* After the rows were fetched, so that those that a reset was followed by are checked as it says. */
-static void read_fsck_options(struct job_worker *w)
+static enum mog_err read_fsck_options(struct job_worker *w)
 {
     struct store_bytes value = {0};
     enum mog_err e = store_setting_get(w->st, "fsck_opt_policy_only", &value);
     if (e == MOG_OK || e == MOG_ENOTFOUND)
         atomic_store(&w->jobs->fsck_policy_only, e == MOG_OK && num_perl_true(store_bytes_span(&value)));
     store_bytes_free(&value);
+    return e == MOG_ENOTFOUND ? MOG_OK : e;
+}
+
+/* Rows that we cannot hand out now are due again at once. */
+static void give_back(struct job_worker *w, enum store_queue queue, const struct store_queue_rows *rows)
+{
+    uint64_t *fids = mem_calloc(rows->n, sizeof(*fids));
+    for (size_t i = 0; i < rows->n; i++)
+        fids[i] = rows->rows[i].fid;
+    if (store_queue_release(w->st, queue, fids, rows->n) != MOG_OK)
+        log_warn("%zu fetched items were not handed back, they are due again in %d s: %s", rows->n, STORE_QUEUE_LEASE_S,
+                 store_failure(w->st)->text);
+    free(fids);
 }
 
 /* How many rows to fetch. With no worker, rows would only be kept from other trackers. */
@@ -108,8 +121,12 @@ static bool feed(struct job_worker *w, enum store_queue queue, enum job_kind kin
     }
     if (rows.n == 0)
         *limit = FETCH_START;
-    else if (queue == STORE_QUEUE_FSCK)
-        read_fsck_options(w);
+    if (rows.n != 0 && queue == STORE_QUEUE_FSCK && read_fsck_options(w) != MOG_OK) {
+        log_warn("fsck: its options cannot be read, trying again: %s", store_failure(w->st)->text);
+        give_back(w, queue, &rows);
+        store_queue_rows_free(&rows);
+        return false;
+    }
     bool any = rows.n != 0, more = rows.n == n;
     for (size_t i = 0; i < rows.n; i++) {
         struct job_item *item = mem_calloc(1, sizeof(*item));
@@ -130,23 +147,21 @@ static bool feed(struct job_worker *w, enum store_queue queue, enum job_kind kin
 
 /* ---- fsck ---- */
 
-static bool read_number(struct job_worker *w, const char *field, int64_t *n)
+/*
+ * All fids are queued. Only while the check is still ours: another tracker may have begun a new one (MOG_ENOTFOUND).
+ * Scripts wait for the host to be gone, and then read the rest. In a transaction.
+ */
+static enum mog_err end_fsck(struct job_worker *w, int64_t highest)
 {
-    return store_setting_get_int(w->st, field, 0, n) == MOG_OK;
-}
-
-/* All fids are queued. The order of the writes is what scripts wait for. */
-static void end_fsck(struct job_worker *w, int64_t highest)
-{
-    const char *me = w->jobs->config.hostname;
     int64_t now = 0;
-    if (store_setting_set_int(w->st, "fsck_highest_fid_checked", highest) != MOG_OK)
-        return;
-    /* Only while it is still ours: another tracker may have begun a new check. */
-    enum mog_err e = store_setting_delete_if(w->st, "fsck_host", span_of(me));
-    if (e == MOG_OK && store_now(w->st, &now) == MOG_OK &&
-        store_setting_set_int(w->st, "fsck_stop_time", now) == MOG_OK)
-        log_info("fsck: all files up to fid %" PRId64 " are queued for checking", highest);
+    enum mog_err e = store_setting_delete_if(w->st, "fsck_host", span_of(w->jobs->config.hostname));
+    if (e == MOG_OK)
+        e = store_setting_set_int(w->st, "fsck_highest_fid_checked", highest);
+    if (e == MOG_OK)
+        e = store_now(w->st, &now);
+    if (e == MOG_OK)
+        e = store_setting_set_int(w->st, "fsck_stop_time", now);
+    return e;
 }
 
 /* What a check covers, and where it is. */
@@ -155,11 +170,16 @@ struct scope {
     int64_t dmid, classid; /* -1: all */
 };
 
-static bool read_scope(struct job_worker *w, struct scope *s)
+static enum mog_err read_scope(struct job_worker *w, struct scope *s)
 {
-    return read_number(w, "fsck_highest_fid_checked", &s->highest) && read_number(w, "fsck_fid_at_end", &s->end) &&
-           store_setting_get_int(w->st, "fsck_opt_dmid", -1, &s->dmid) == MOG_OK &&
-           store_setting_get_int(w->st, "fsck_opt_classid", -1, &s->classid) == MOG_OK;
+    enum mog_err e = store_setting_get_int(w->st, "fsck_highest_fid_checked", 0, &s->highest);
+    if (e == MOG_OK)
+        e = store_setting_get_int(w->st, "fsck_fid_at_end", 0, &s->end);
+    if (e == MOG_OK)
+        e = store_setting_get_int(w->st, "fsck_opt_dmid", -1, &s->dmid);
+    if (e == MOG_OK)
+        e = store_setting_get_int(w->st, "fsck_opt_classid", -1, &s->classid);
+    return e;
 }
 
 static bool is_in_scope(const struct scope *s, const struct store_file *row)
@@ -169,8 +189,8 @@ static bool is_in_scope(const struct scope *s, const struct store_file *row)
 }
 
 /* The next fids of a check of one domain or class. `*last`: how far was looked; 0: nothing is left. */
-static bool next_in_scope(struct job_worker *w, const struct scope *s, unsigned rate, struct store_todo *items,
-                          size_t *n, uint64_t *last)
+static enum mog_err next_in_scope(struct job_worker *w, const struct scope *s, unsigned rate, struct store_todo *items,
+                                  size_t *n, uint64_t *last)
 {
     uint64_t from = s->highest > 0 ? (uint64_t)s->highest : 0;
     *n = 0;
@@ -178,8 +198,9 @@ static bool next_in_scope(struct job_worker *w, const struct scope *s, unsigned 
     for (size_t looked = 0; *n < rate && looked < SCOPE_LOOKS; looked++) {
         struct store_files files = {0};
         unsigned want = rate - (unsigned)*n < FSCK_RATE ? rate - (unsigned)*n : FSCK_RATE;
-        if (store_file_list_fids(w->st, from, want, &files) != MOG_OK)
-            return false;
+        enum mog_err e = store_file_list_fids(w->st, from, want, &files);
+        if (e != MOG_OK)
+            return e;
         bool more = files.n != 0 && (int64_t)files.rows[0].fid <= s->end;
         for (size_t i = 0; more && i < files.n && (int64_t)files.rows[i].fid <= s->end; i++) {
             *last = from = files.rows[i].fid;
@@ -190,44 +211,67 @@ static bool next_in_scope(struct job_worker *w, const struct scope *s, unsigned 
         if (!more)
             break;
     }
-    return true;
+    return MOG_OK;
 }
 
-static bool next_of_all(struct job_worker *w, const struct scope *s, unsigned rate, struct store_todo *items, size_t *n,
-                        uint64_t *last)
+static enum mog_err next_of_all(struct job_worker *w, const struct scope *s, unsigned rate, struct store_todo *items,
+                                size_t *n, uint64_t *last)
 {
     struct store_fids fids = {0};
-    if (store_file_fids_between(w->st, s->highest > 0 ? (uint64_t)s->highest : 0, s->end > 0 ? (uint64_t)s->end : 0,
-                                rate, &fids) != MOG_OK)
-        return false;
+    enum mog_err e = store_file_fids_between(w->st, s->highest > 0 ? (uint64_t)s->highest : 0,
+                                             s->end > 0 ? (uint64_t)s->end : 0, rate, &fids);
+    if (e != MOG_OK)
+        return e;
     for (size_t i = 0; i < fids.n; i++)
         items[i].fid = fids.rows[i];
     *n = fids.n;
     *last = fids.n != 0 ? fids.rows[fids.n - 1] : 0;
     store_fids_free(&fids);
-    return true;
+    return MOG_OK;
 }
 
-static void inject_fids(struct job_worker *w)
+/* Queue them and note that, or, when nothing is left, the end. In a transaction. */
+static enum mog_err advance_fsck(struct job_worker *w, const struct scope *s, const struct store_todo *items, size_t n,
+                                 uint64_t last)
+{
+    if (last == 0)
+        return end_fsck(w, s->highest);
+    enum mog_err e = n != 0 ? store_todo_add(w->st, STORE_QUEUE_FSCK, items, n) : MOG_OK;
+    if (e == MOG_OK)
+        e = store_setting_set_int(w->st, "fsck_highest_fid_checked", (int64_t)last);
+    if (e == MOG_OK && n != 0)
+        e = store_setting_add(w->st, "fsck_fids_checked", (int64_t)n);
+    return e;
+}
+
+static enum mog_err inject_fids(struct job_worker *w)
 {
     struct scope s = {0};
     uint64_t queued = 0, last = 0, rate = cluster_setting_u64(w->cluster, "queue_rate_for_fsck", FSCK_RATE);
     size_t n = 0;
-    if (store_queue_length(w->st, STORE_QUEUE_FSCK, &queued) != MOG_OK ||
-        queued >= cluster_setting_u64(w->cluster, "queue_size_for_fsck", FSCK_QUEUE) || !read_scope(w, &s))
-        return;
+    enum mog_err e = store_queue_length(w->st, STORE_QUEUE_FSCK, &queued);
+    if (e != MOG_OK || queued >= cluster_setting_u64(w->cluster, "queue_size_for_fsck", FSCK_QUEUE))
+        return e;
+    e = read_scope(w, &s);
+    if (e != MOG_OK)
+        return e;
     rate = rate < FSCK_RATE_MAX ? rate : FSCK_RATE_MAX;
     struct store_todo *items = mem_calloc((size_t)rate, sizeof(*items));
-    bool ok = s.dmid < 0 && s.classid < 0 ? next_of_all(w, &s, (unsigned)rate, items, &n, &last)
-                                          : next_in_scope(w, &s, (unsigned)rate, items, &n, &last);
-    if (ok && last == 0) {
-        end_fsck(w, s.highest);
-    } else if (ok && (n == 0 || store_todo_add(w->st, STORE_QUEUE_FSCK, items, n) == MOG_OK)) {
-        if (store_setting_set_int(w->st, "fsck_highest_fid_checked", (int64_t)last) != MOG_OK ||
-            (n != 0 && store_setting_add(w->st, "fsck_fids_checked", (int64_t)n) != MOG_OK))
-            log_warn("fsck: its position was not stored, some files are queued twice: %s", store_failure(w->st)->text);
+    e = s.dmid < 0 && s.classid < 0 ? next_of_all(w, &s, (unsigned)rate, items, &n, &last)
+                                    : next_in_scope(w, &s, (unsigned)rate, items, &n, &last);
+    if (e == MOG_OK)
+        e = store_begin(w->st);
+    if (e == MOG_OK) {
+        e = advance_fsck(w, &s, items, n, last);
+        if (e == MOG_OK)
+            e = store_commit(w->st);
+        else
+            store_rollback(w->st);
     }
     free(items);
+    if (e == MOG_OK && last == 0)
+        log_info("fsck: all files up to fid %" PRId64 " are queued for checking", s.highest);
+    return e == MOG_ENOTFOUND ? MOG_OK : e;
 }
 
 /* Whether setting `field` names this tracker; asked uncached, because a stop must count at once. */
@@ -252,7 +296,8 @@ static void inject(struct job_worker *w)
     if (is_ours(w, "fsck_host")) {
         if (store_fsck_summarize(w->st) != MOG_OK)
             log_warn("fsck: its log was not summed up, trying again: %s", store_failure(w->st)->text);
-        inject_fids(w);
+        if (inject_fids(w) != MOG_OK)
+            log_warn("fsck: it did not go on, trying again: %s", store_failure(w->st)->text);
     }
     if (is_ours(w, "rebal_host"))
         job_rebalance_inject(w);
