@@ -40,8 +40,12 @@ enum mog_err daemon_detach(struct mog_fail *f)
     if (pipe2(pipe_fds, O_CLOEXEC) != 0)
         return fail_sys(f, MOG_EIO, errno, "cannot create a pipe");
     pid_t pid = fork();
-    if (pid < 0)
-        return fail_sys(f, MOG_EIO, errno, "cannot fork");
+    if (pid < 0) {
+        enum mog_err e = fail_sys(f, MOG_EIO, errno, "cannot fork");
+        (void)close(pipe_fds[0]);
+        (void)close(pipe_fds[1]);
+        return e;
+    }
     if (pid > 0) {
         (void)close(pipe_fds[1]);
         wait_for_daemon(pipe_fds[0]);

@@ -38,8 +38,9 @@ static enum mog_err add(struct handover *h, uint64_t fd, const char *from, struc
         return fail_set(f, MOG_EINVAL, "%s: descriptor %d is not a listening socket", from, (int)fd);
     if (h->n == HANDOVER_SOCKETS_MAX)
         return fail_set(f, MOG_EINVAL, "%s: more than %d sockets", from, HANDOVER_SOCKETS_MAX);
-    (void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
-    (void)fcntl((int)fd, F_SETFL, fcntl((int)fd, F_GETFL) | O_NONBLOCK);
+    int flags = fcntl((int)fd, F_GETFL);
+    if (flags < 0 || fcntl((int)fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl((int)fd, F_SETFD, FD_CLOEXEC) != 0)
+        return fail_sys(f, MOG_EINVAL, errno, "%s: descriptor %d cannot be used", from, (int)fd);
     h->fds[h->n++] = (int)fd;
     return MOG_OK;
 }
@@ -81,9 +82,8 @@ static bool take_typed(struct span text, mode_t type, int *out)
     struct stat st;
     uint64_t fd;
     if (num_parse_u64(text, FIRST_FD, INT32_MAX, &fd) != MOG_OK || fstat((int)fd, &st) != 0 ||
-        (st.st_mode & S_IFMT) != type)
+        (st.st_mode & S_IFMT) != type || fcntl((int)fd, F_SETFD, FD_CLOEXEC) != 0)
         return false;
-    (void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
     *out = (int)fd;
     return true;
 }
@@ -208,6 +208,26 @@ int handover_done(struct handover *h)
     return channel;
 }
 
+/* The one descriptor of a message; -1, and all are closed, when there is not just one. */
+static int take_descriptor(struct msghdr *msg)
+{
+    int fd = -1;
+    size_t n = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+            if (n++ > 0)
+                close(fd);
+            memcpy(&fd, (const char *)c + at, sizeof(int));
+        }
+    }
+    if (n == 0 || (n == 1 && (msg->msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0))
+        return fd;
+    close(fd);
+    return -1;
+}
+
 enum mog_err handover_receive(int channel, int *fd, void *data, size_t cap, size_t *len)
 {
     union {
@@ -223,10 +243,10 @@ enum mog_err handover_receive(int channel, int *fd, void *data, size_t cap, size
     } while (n < 0 && errno == EINTR);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return MOG_ENOTFOUND;
-    const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+    int got = n > 0 ? take_descriptor(&msg) : -1;
+    if (got < 0)
         return MOG_ECLOSED;
-    memcpy(fd, CMSG_DATA(c), sizeof(int));
+    *fd = got;
     *len = (size_t)n;
     return MOG_OK;
 }

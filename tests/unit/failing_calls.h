@@ -32,6 +32,7 @@
 static _Thread_local struct {
     int at;           /* the call that fails: 1 is the next; 0: none */
     int err;          /* errno for all; 0: what suits the call */
+    int in_child;     /* ... of a process that this thread forks */
     const char *call; /* the one that failed; NULL: none did */
 } failing;
 
@@ -134,6 +135,33 @@ FAILING(ssize_t, send, -1, ECONNRESET, (int fd, const void *data, size_t len, in
 FAILING(ssize_t, recv, -1, ECONNRESET, (int fd, void *data, size_t len, int flags), (fd, data, len, flags))
 FAILING(ssize_t, sendmsg, -1, ECONNRESET, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
 FAILING(ssize_t, recvmsg, -1, ECONNRESET, (int fd, struct msghdr *m, int flags), (fd, m, flags))
+
+FAILING(int, dup2, -1, EMFILE, (int fd, int to), (fd, to))
+FAILING(int, chdir, -1, EACCES, (const char *path), (path))
+FAILING(int, execve, -1, ENOEXEC, (const char *path, char *const argv[], char *const env[]), (path, argv, env))
+FAILING(int, getsockopt, -1, ENOBUFS, (int fd, int level, int name, void *value, socklen_t *len),
+        (fd, level, name, value, len))
+FAILING(int, getsockname, -1, ENOBUFS, (int fd, struct sockaddr *at, socklen_t *len), (fd, at, len))
+
+pid_t fork(void)
+{
+    if (failing_now("fork", EAGAIN))
+        return -1;
+    pid_t pid = FAILING_REAL(fork)();
+    if (pid == 0)
+        failing.at = failing.in_child;
+    return pid;
+}
+
+/* With a number, or a pointer that is taken for one, or nothing. */
+int fcntl(int fd, int command, ...)
+{
+    va_list ap;
+    va_start(ap, command);
+    long value = va_arg(ap, long);
+    va_end(ap);
+    return failing_now("fcntl", EMFILE) ? -1 : FAILING_REAL(fcntl)(fd, command, value);
+}
 
 /* It closes all the same, as the kernel does. */
 int close(int fd)
