@@ -24,7 +24,7 @@ struct store_slave_list {
 
 struct slave_conn {
     struct sql_conn *conn;
-    unsigned failures; /* in a row */
+    unsigned failures; /* in a row, of connects and of statements */
     int64_t retry_at_mono_ms;
 };
 
@@ -146,6 +146,17 @@ static bool refresh(struct store *st)
     return true;
 }
 
+/* Leave it alone for `pauses` times the pause; returns that in seconds. */
+static unsigned put_aside(struct store *st, struct slave_conn *c, unsigned pauses)
+{
+    unsigned wait_s = st->slaves->list->dead_retry_s * pauses;
+    if (c->conn != NULL)
+        st->driver->close(c->conn);
+    c->conn = NULL;
+    c->retry_at_mono_ms = clock_mono_ms() + (int64_t)wait_s * 1000;
+    return wait_s;
+}
+
 static bool connect_slave(struct store *st, size_t i)
 {
     const struct store_slave_list *l = st->slaves->list;
@@ -160,16 +171,22 @@ static bool connect_slave(struct store *st, size_t i)
         return false;
     struct sql_limits limits = {l->connect_timeout_s, store_patience_s(st->patience)};
     struct mog_fail f = {0};
-    if (st->driver->open(&l->slaves[i].target, &limits, &c->conn, &f) == MOG_OK) {
-        c->failures = 0;
+    if (st->driver->open(&l->slaves[i].target, &limits, &c->conn, &f) == MOG_OK)
         return true;
-    }
     c->conn = NULL;
     c->failures = c->failures < FAILURES_MAX ? c->failures + 1 : FAILURES_MAX;
-    c->retry_at_mono_ms = clock_mono_ms() + (int64_t)l->dead_retry_s * 1000 * c->failures;
     log_warn("database: cannot connect to slave %s, next try in %u s: %s", l->slaves[i].dsn,
-             l->dead_retry_s * c->failures, f.text);
+             put_aside(st, c, c->failures), f.text);
     return false;
+}
+
+/* The first time it may have been the connection, and a new one is tried at once. */
+static void statement_failed(struct store *st, size_t i)
+{
+    struct slave_conn *c = &st->slaves->conns[i];
+    log_warn("Error talking to slave: %s, next try in %u s: %s", st->slaves->list->slaves[i].dsn,
+             put_aside(st, c, c->failures), st->fail.text);
+    c->failures = c->failures < FAILURES_MAX ? c->failures + 1 : FAILURES_MAX;
 }
 
 enum mog_err store_slave_run(struct store *st, enum sql_stmt id, size_t size, const struct sql_value *args,
@@ -186,16 +203,11 @@ enum mog_err store_slave_run(struct store *st, enum sql_stmt id, size_t size, co
         st->statements++;
         enum mog_err e = st->driver->run(c->conn, id, size, args, n_args, &st->result, &st->fail);
         if (e == MOG_OK) {
+            c->failures = 0;
             st->slaves->is_exhausted = false;
             return MOG_OK;
         }
-        log_warn("Error talking to slave: %s: %s", st->slaves->list->slaves[i].dsn, st->fail.text);
-        if (c->conn->is_dead) {
-            st->driver->close(c->conn);
-            c->conn = NULL;
-            c->failures = 0;
-            c->retry_at_mono_ms = 0;
-        }
+        statement_failed(st, i);
     }
     if (!st->slaves->is_exhausted)
         log_warn("Slave list exhausted, failing back to master.");
