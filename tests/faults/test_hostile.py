@@ -6,8 +6,8 @@ import socket
 import time
 import unittest
 
+from build import is_sanitized
 from cluster import Cluster, Daemon, http, wait_until
-from storednode import is_sanitized
 
 LIMIT_MIB = 400  # for a tracker under attack: up to 256 MiB of requests and answers, and what its buffers cost
 SERVED_S = 10

@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.parse
 
+from build import RACES
 from client import TrackerError
 from cluster import Node, Tracker
 from database import open_database
@@ -121,7 +122,8 @@ class World:
             self.journal = Journal(os.path.join(self.folder, "journal"))
             self.call_faults = self.make_call_faults()
             self.clock_file = os.path.join(self.folder, "clock")
-            self.clock_library = next((p for p in CLOCK_LIBRARIES if os.path.exists(p)), None)
+            # Through the library, ThreadSanitizer does not see that a timed wait gives its lock back.
+            self.clock_library = None if RACES else next((p for p in CLOCK_LIBRARIES if os.path.exists(p)), None)
             self.set_clock(0)
             self.database = open_database(database, self.folder)
             self.make_nodes(nodes, devices)

@@ -4,6 +4,7 @@ import socket
 import urllib.parse
 from http.client import HTTPConnection
 
+from build import patient
 from waiting import DEADLINE
 
 
@@ -60,7 +61,7 @@ class Client:
     """One connection to a tracker."""
 
     def __init__(self, address, port, timeout=DEADLINE, source=None):
-        self.sock = socket.create_connection((address, port), timeout=timeout,
+        self.sock = socket.create_connection((address, port), timeout=patient(timeout),
                                              source_address=(source, 0) if source else None)
         self.file = self.sock.makefile("rb")
 
@@ -188,4 +189,4 @@ def http(method, url, body=None, headers=None, timeout=DEADLINE):
 
 
 def http_connection(host, port, timeout=DEADLINE):
-    return HTTPConnection(host, port, timeout=timeout)
+    return HTTPConnection(host, port, timeout=patient(timeout))

@@ -6,16 +6,11 @@ import resource
 import signal
 import subprocess
 
+from build import BIN, patient, program  # noqa: F401
 from waiting import DEADLINE, port_open, wait_until
 
-BIN = os.environ.get("MOG_BIN") or os.path.join(os.path.dirname(__file__), "..", "..", "build", "bin")
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
-
-
-def program(name):
-    """The path of a program of the build."""
-    return os.path.join(os.path.abspath(BIN), name)
 
 
 def run(name, *args, check=0, stdin=None, timeout=60, env=None, cwd=None):
@@ -23,8 +18,9 @@ def run(name, *args, check=0, stdin=None, timeout=60, env=None, cwd=None):
 
     `check` is the exit status that it must have; None: any.
     """
-    done = subprocess.run([program(name), *map(str, args)], input=stdin, capture_output=True, timeout=timeout, cwd=cwd,
-                          stdin=subprocess.DEVNULL if stdin is None else None, env={**os.environ, **(env or {})})
+    done = subprocess.run([program(name), *map(str, args)], input=stdin, capture_output=True, cwd=cwd,
+                          timeout=patient(timeout), stdin=subprocess.DEVNULL if stdin is None else None,
+                          env={**os.environ, **(env or {})})
     if check is not None and done.returncode != check:
         raise AssertionError(f"{name} {' '.join(map(str, args))}: exit status {done.returncode}, expected {check}\n"
                              f"{done.stdout.decode(errors='replace')}{done.stderr.decode(errors='replace')}")
@@ -97,11 +93,11 @@ class Daemon:
         """Wait for its end, which somebody else causes: status 0, and no process left."""
         process, self.process = self.process, None
         try:
-            ended = process.wait(seconds)
+            ended = process.wait(patient(seconds))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGABRT)
             process.wait()
-            raise AssertionError(f"{self.label} did not end within {seconds:g} s") from None
+            raise AssertionError(f"{self.label} did not end within {patient(seconds):g} s") from None
         left = not group_is_gone(process.pid)
         if left:
             os.killpg(process.pid, signal.SIGKILL)

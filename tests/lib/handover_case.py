@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from daemon import program
+from build import patient, program
 from waiting import wait_until
 
 
@@ -52,8 +52,8 @@ class Load:
 
     def finish(self, seconds=60):
         for thread in self.threads:
-            thread.join(seconds)
-            assert not thread.is_alive(), f"{self.done} of {self.total} requests after {seconds} s"
+            thread.join(patient(seconds))
+            assert not thread.is_alive(), f"{self.done} of {self.total} requests after {patient(seconds)} s"
 
 
 def read_pid(path):

@@ -16,15 +16,9 @@ import tempfile
 import time
 import unittest
 
+from build import is_sanitized, patient  # noqa: F401
 from daemon import Daemon, program
 from waiting import DEADLINE, free_port, new_address
-
-
-def is_sanitized():
-    """Whether the program carries a sanitizer, whose own memory makes figures meaningless."""
-    with open(program("mogstored"), "rb") as f:
-        text = f.read()
-    return any(mark in text for mark in (b"__asan_init", b"__tsan_init", b"__msan_init"))
 
 
 class Answer:
@@ -47,7 +41,7 @@ class Connection:
     """A TCP connection to port 7500 or 7501."""
 
     def __init__(self, address, port, timeout=DEADLINE):
-        self.sock = socket.create_connection((address, port), timeout=timeout)
+        self.sock = socket.create_connection((address, port), timeout=patient(timeout))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Waiting for conditions, and addresses that nobody else uses."""
+"""Waiting for conditions, and addresses that nobody else uses. Deadlines are for programs without a sanitizer."""
 import random
 import socket
 import time
+
+from build import patient
 
 DEADLINE = 30.0
 
@@ -12,6 +14,7 @@ def wait_until(condition, seconds=DEADLINE, what="", pause=0.05):
 
     An AssertionError or OSError that the condition raises counts as "not yet", and is shown when time is up.
     """
+    seconds = patient(seconds)
     end = time.monotonic() + seconds
     while True:
         error = None
@@ -57,7 +60,7 @@ def free_port(*addresses):
 def port_open(address, port):
     """Whether somebody listens there."""
     try:
-        socket.create_connection((address, port), timeout=5).close()
+        socket.create_connection((address, port), timeout=patient(5)).close()
         return True
     except OSError:
         return False

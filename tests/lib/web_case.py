@@ -6,6 +6,7 @@ import socket
 import time
 import urllib.parse
 
+from build import patient
 from cluster import DEADLINE, ClusterTest, free_port, new_address, wait_until
 
 
@@ -25,7 +26,7 @@ class Reply:
 
 def fetch(address, port, target, method="GET", headers=None, timeout=DEADLINE):
     """One request on a connection of its own; `target` goes out as it is."""
-    connection = http.client.HTTPConnection(address, port, timeout=timeout)
+    connection = http.client.HTTPConnection(address, port, timeout=patient(timeout))
     try:
         connection.putrequest(method, "/", skip_host=True, skip_accept_encoding=True)
         # The library refuses odd targets: they are what the tests are about.
@@ -74,7 +75,7 @@ class WebTest(ClusterTest):
     @classmethod
     def raw(cls, data, timeout=DEADLINE):
         """Send bytes, and return all that comes until the other end closes."""
-        with socket.create_connection((cls.address, cls.port), timeout=timeout) as sock:
+        with socket.create_connection((cls.address, cls.port), timeout=patient(timeout)) as sock:
             sock.sendall(data)
             got = b""
             while True:

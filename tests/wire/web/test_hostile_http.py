@@ -7,8 +7,8 @@ import socket
 import time
 import unittest
 
+from build import is_sanitized
 from cluster import wait_until
-from storednode import is_sanitized
 from web_case import WebTest, quote
 
 HOST = b"Host: localhost\r\n"
