@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import unittest
 
-import daemon
+import build
 from cluster import Client, Node, Tracker
 from waiting import wait_until
 
@@ -30,12 +30,12 @@ class Packages(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="mogtest-")
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        build = os.path.join(cls.folder, "build")
-        output("cmake", "-S", TREE, "-B", build, "-G", "Ninja", "-DMOG_PACKAGES=ON", "-DCMAKE_INSTALL_PREFIX=/usr",
-               f"-DMOG_PREBUILT={os.path.abspath(daemon.BIN)}")
-        output("cmake", "--build", build)
-        output("cpack", "-G", "DEB", cwd=build)
-        cls.files = {os.path.basename(path).split("_")[0]: path for path in glob.glob(os.path.join(build, "*.deb"))}
+        made = os.path.join(cls.folder, "build")
+        output("cmake", "-S", TREE, "-B", made, "-G", "Ninja", "-DMOG_PACKAGES=ON", "-DCMAKE_INSTALL_PREFIX=/usr",
+               f"-DMOG_PREBUILT={os.path.abspath(build.BIN)}")
+        output("cmake", "--build", made)
+        output("cpack", "-G", "DEB", cwd=made)
+        cls.files = {os.path.basename(path).split("_")[0]: path for path in glob.glob(os.path.join(made, "*.deb"))}
         cls.root = os.path.join(cls.folder, "root")
         os.makedirs(os.path.join(cls.folder, "control"))
         for path in cls.files.values():
@@ -76,7 +76,7 @@ class Packages(unittest.TestCase):
             for name in ("copyright", "changelog.Debian.gz", "README.md"):
                 self.assertIn(f"/usr/share/doc/{package}/{name}", files)
         programs = {path.split("/")[-1] for path in everything if path.startswith("/usr/bin/")}
-        self.assertEqual(programs, set(os.listdir(daemon.BIN)))
+        self.assertEqual(programs, set(os.listdir(build.BIN)))
         for name in programs:
             manuals = [path for path in everything if re.fullmatch(rf"/usr/share/man/man\d/{name}\.\d\.gz", path)]
             self.assertEqual(len(manuals), 1, name)
@@ -117,8 +117,8 @@ class Packages(unittest.TestCase):
         programs = os.path.join(self.root, "usr", "bin")
         scratch = os.path.join(self.folder, "cluster")
         os.makedirs(os.path.join(scratch, "state"))
-        self.addCleanup(setattr, daemon, "BIN", daemon.BIN)
-        daemon.BIN = programs
+        self.addCleanup(setattr, build, "BIN", build.BIN)
+        build.BIN = programs
         node = Node(scratch, "node1", [1, 2])
         tracker = Tracker(scratch, {"state_dir": os.path.join(scratch, "state"), "mogstored_stream_port": node.side_port})
         for process in (node, tracker):
