@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum mog_err net_split(const char *text, uint16_t default_port, char *host, size_t host_size, uint16_t *port)
@@ -185,4 +186,12 @@ void net_peer_name(const struct sockaddr *sa, char *out, size_t out_size)
         port = ntohs(in6.sin6_port);
     }
     (void)snprintf(out, out_size, "%s:%u", ip, port);
+}
+
+void net_close_copy(int copy, int of)
+{
+    struct stat a, b;
+    /* Its number may be another one's by now. */
+    if (fstat(copy, &a) == 0 && fstat(of, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+        (void)close(copy);
 }

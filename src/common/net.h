@@ -38,4 +38,7 @@ MOG_MUSTCHECK enum mog_err net_write_all(int fd, const void *data, size_t len, s
 /* "1.2.3.4:5" of the peer into `out`; "?" when unknown. */
 void net_peer_name(const struct sockaddr *sa, char *out, size_t out_size);
 
+/* Close `copy`, a duplicate of the socket `of` that others had in hand, unless they have closed it already. */
+void net_close_copy(int copy, int of);
+
 #endif

@@ -165,6 +165,8 @@ static enum mog_err read_classic(struct file *file, FILE *in)
         else
             e = classic_line(file, number, line);
     }
+    if (e == MOG_OK && ferror(in))
+        e = fail_sys(file->f, MOG_EIO, errno, "read: %s", file->path);
     free(line);
     return e;
 }

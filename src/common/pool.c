@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { TRY_AGAIN_MS = 1000 };
+
 struct item {
     struct item *next;
     void *value;
@@ -57,6 +59,7 @@ struct pool {
     struct worker_thread *ended, *spare, *idle, *standby;
     struct worker_thread *threads; /* those that run, by number, newest first */
     size_t waking;
+    int64_t try_again_mono_ms; /* the system had no more threads: when to ask again; 0: all wanted were started */
     bool stopping;
     pthread_cond_t all_ended;
 };
@@ -341,16 +344,37 @@ static bool start_one(struct pool *p)
     return true;
 }
 
+/* Under the lock. */
+static void start_missing(struct pool *p)
+{
+    bool was_short = p->try_again_mono_ms != 0;
+    p->try_again_mono_ms = 0;
+    while (!p->stopping && p->running < p->wanted) {
+        if (!start_one(p)) {
+            p->try_again_mono_ms = clock_mono_ms() + TRY_AGAIN_MS;
+            if (!was_short)
+                log_err("pool: cannot start a thread for %s, going on with %zu of %zu", p->ops.name, p->running,
+                        p->wanted);
+            return;
+        }
+    }
+    if (was_short)
+        log_info("pool: all %zu threads for %s are there now", p->wanted, p->ops.name);
+}
+
+/* Under the lock. False: what is handed in would wait for ever. */
+static bool has_threads(struct pool *p)
+{
+    if (p->try_again_mono_ms != 0 && (p->running == 0 || clock_mono_ms() >= p->try_again_mono_ms))
+        start_missing(p);
+    return p->try_again_mono_ms == 0 || p->running > 0;
+}
+
 void pool_resize(struct pool *p, size_t threads)
 {
     pthread_mutex_lock(&p->lock);
     p->wanted = threads;
-    while (!p->stopping && p->running < p->wanted) {
-        if (!start_one(p)) {
-            log_err("pool: cannot start a thread for %s, going on with %zu of %zu", p->ops.name, p->running, p->wanted);
-            break;
-        }
-    }
+    start_missing(p);
     call_all(p);
     pthread_mutex_unlock(&p->lock);
     join_ended(p);
@@ -410,7 +434,7 @@ bool pool_submit_many(struct pool *p, void *const *values, size_t n)
     if (n == 0)
         return true;
     pthread_mutex_lock(&p->lock);
-    bool ok = !p->stopping && (p->limit == 0 || p->waiting + n <= p->limit);
+    bool ok = !p->stopping && (p->limit == 0 || p->waiting + n <= p->limit) && has_threads(p);
     struct worker_thread *called = NULL;
     if (ok) {
         *p->last = first;

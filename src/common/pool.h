@@ -32,7 +32,10 @@ struct pool_ops {
 /* `limit`: most items waiting; 0 for none. No threads until pool_resize. */
 struct pool *pool_new(const struct pool_ops *ops, size_t limit);
 
-/* Hand in one item (takes). False, and the item stays the caller's, when the queue is full or the pool stops. */
+/*
+ * Hand in one item (takes). False, and the item stays the caller's, when the queue is full, the pool stops, or the
+ * system has not let it start a single thread. Threads that are missing so are tried again here, once a second.
+ */
 MOG_MUSTCHECK bool pool_submit(struct pool *p, void *item);
 /* The same for several: all or none. */
 MOG_MUSTCHECK bool pool_submit_many(struct pool *p, void *const *items, size_t n);

@@ -34,7 +34,8 @@ struct known {
 };
 
 /*
- * Invariants: 1. `known` and `threads` are under `lock`; entries are only added. 2. `is_stopping` is under `scan_lock`.
+ * Invariants: 1. `known` and `threads` are under `lock`; entries are only added. 2. `is_kicked` and `is_stopping` are
+ * under `scan_lock`.
  * 3. `searches` is NULL after devices_stop, under `search_lock`.
  */
 struct devices {
@@ -52,7 +53,7 @@ struct devices {
     bool has_scanner;
     pthread_mutex_t scan_lock;
     pthread_cond_t scan_wake;
-    bool is_stopping;
+    bool is_kicked, is_stopping;
 };
 
 enum mog_err devices_new(const struct devices_opts *opts, struct settings *settings, struct devices **out,
@@ -110,6 +111,16 @@ struct device *devices_find(struct devices *ds, uint32_t id)
     return d;
 }
 
+/* The threads of known devices that the system did not let us start. */
+static void start_missing_threads(struct devices *ds)
+{
+    size_t n;
+    struct device **list = devices_list(ds, &n);
+    for (size_t i = 0; i < n; i++)
+        janitor_start(list[i]->janitor);
+    free(list);
+}
+
 /* The device `id` if its directory exists; made if it is new. Blocks on the docroot's disk. */
 static struct device *find_or_add(struct devices *ds, uint32_t id)
 {
@@ -163,11 +174,15 @@ static void *scan_thread(void *arg)
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += SCAN_PERIOD_S;
-        pthread_cond_timedwait(&ds->scan_wake, &ds->scan_lock, &until);
+        int rc = 0;
+        while (rc == 0 && !ds->is_kicked && !ds->is_stopping)
+            rc = pthread_cond_timedwait(&ds->scan_wake, &ds->scan_lock, &until);
         if (ds->is_stopping)
             break;
+        ds->is_kicked = false;
         pthread_mutex_unlock(&ds->scan_lock);
         scan(ds);
+        start_missing_threads(ds);
         pthread_mutex_lock(&ds->scan_lock);
     }
     pthread_mutex_unlock(&ds->scan_lock);
@@ -236,7 +251,7 @@ struct device **devices_list(struct devices *ds, size_t *n)
     return list;
 }
 
-void devices_start(struct devices *ds)
+enum mog_err devices_start(struct devices *ds, struct mog_fail *f)
 {
     ds->searches =
         pool_new(&(struct pool_ops){.name = "search", .work = search_work, .drop = search_drop}, SEARCHES_MAX);
@@ -251,10 +266,8 @@ void devices_start(struct devices *ds)
             log_warn("devices: %s does not answer in time, starting without it", list[i]->name);
     }
     free(list);
-    if (pthread_create(&ds->scanner, NULL, scan_thread, ds) == 0)
-        ds->has_scanner = true;
-    else
-        log_err("devices: cannot start a thread, new devices will not be found by themselves");
+    ds->has_scanner = pthread_create(&ds->scanner, NULL, scan_thread, ds) == 0;
+    return ds->has_scanner ? MOG_OK : fail_set(f, MOG_EIO, "cannot start a thread that looks for devices");
 }
 
 void devices_stop(struct devices *ds)
@@ -321,4 +334,8 @@ void devices_kick(struct devices *ds)
     for (size_t i = 0; i < n; i++)
         janitor_kick(list[i]->janitor);
     free(list);
+    pthread_mutex_lock(&ds->scan_lock);
+    ds->is_kicked = true;
+    pthread_cond_signal(&ds->scan_wake);
+    pthread_mutex_unlock(&ds->scan_lock);
 }

@@ -29,8 +29,8 @@ struct devices_search {
 MOG_MUSTCHECK enum mog_err devices_new(const struct devices_opts *opts, struct settings *settings, struct devices **out,
                                        struct mog_fail *f);
 
-/* Look for devices, start their threads, wait a moment for their first measurement, and keep looking. */
-void devices_start(struct devices *ds);
+/* Look for devices, start their threads, wait a moment for their first measurement, and keep looking. MOG_EIO. */
+MOG_MUSTCHECK enum mog_err devices_start(struct devices *ds, struct mog_fail *f);
 
 /* End all threads; what waits is dropped. Blocks as long as a running job does. Devices stay valid. */
 void devices_stop(struct devices *ds);
@@ -53,7 +53,7 @@ struct device **devices_list(struct devices *ds, size_t *n);
 /* For all devices, now and later. Any thread. */
 void devices_set_threads(struct devices *ds, unsigned threads);
 
-/* Measure all of them soon. Any thread. */
+/* Look for new ones, and measure all of them, soon. Any thread. */
 void devices_kick(struct devices *ds);
 
 #endif

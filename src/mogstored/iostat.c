@@ -102,7 +102,8 @@ void iostat_sample(struct iostat *s)
             buf_commit(&text, (size_t)n);
     } while (n > 0 && text.len < DISKSTATS_MAX);
     close(fd);
-    iostat_feed(s, buf_cstr(&text), clock_mono_ms());
+    if (n >= 0) /* half a text ends with half a number */
+        iostat_feed(s, buf_cstr(&text), clock_mono_ms());
     buf_fini(&text);
 }
 

@@ -27,7 +27,7 @@ struct leftover {
     char name[NAME_SIZE];
 };
 
-/* Invariant: all but `device`, `round_s`, `thread` and `usage` (the thread's own) is under `lock`. */
+/* Invariant: all but `device`, `round_s` and `usage` (the thread's own) is under `lock`. */
 struct janitor {
     struct device *device;
     unsigned round_s;
@@ -37,7 +37,7 @@ struct janitor {
     pthread_cond_t wake;
     struct leftover *first;
     unsigned warnings; /* among them */
-    bool is_kicked, is_stopping, has_ended;
+    bool is_kicked, is_stopping, has_ended, has_thread;
 };
 
 static void clear_away(struct leftover *l)
@@ -119,11 +119,22 @@ struct janitor *janitor_new(struct device *d, unsigned round_s)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&j->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&j->thread, NULL, run, j) != 0) {
-        log_err("janitor: cannot start a thread for %s", d->name);
-        abort();
-    }
+    janitor_start(j);
     return j;
+}
+
+void janitor_start(struct janitor *j)
+{
+    pthread_mutex_lock(&j->lock);
+    bool is_missing = !j->has_thread && !j->is_stopping;
+    if (is_missing)
+        j->has_thread = pthread_create(&j->thread, NULL, run, j) == 0;
+    bool has_failed = is_missing && !j->has_thread;
+    pthread_mutex_unlock(&j->lock);
+    if (!has_failed)
+        return;
+    device_set_fault(j->device, "cannot start a thread that measures it");
+    device_round_ended(j->device); /* nobody need wait for that */
 }
 
 void janitor_stop(struct janitor *j)
@@ -131,8 +142,10 @@ void janitor_stop(struct janitor *j)
     pthread_mutex_lock(&j->lock);
     j->is_stopping = true;
     pthread_cond_signal(&j->wake);
+    bool has_thread = j->has_thread;
     pthread_mutex_unlock(&j->lock);
-    pthread_join(j->thread, NULL);
+    if (has_thread)
+        pthread_join(j->thread, NULL);
     pthread_mutex_lock(&j->lock);
     struct leftover *rest = j->first;
     j->first = NULL;
@@ -162,7 +175,7 @@ void janitor_kick(struct janitor *j)
 static void give(struct janitor *j, struct leftover *l)
 {
     pthread_mutex_lock(&j->lock);
-    bool has_ended = j->has_ended, is_too_much = l->warning && j->warnings >= WARNINGS_MAX;
+    bool has_ended = j->has_ended || !j->has_thread, is_too_much = l->warning && j->warnings >= WARNINGS_MAX;
     if (!has_ended && !is_too_much) {
         l->next = j->first;
         j->first = l;

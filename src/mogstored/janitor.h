@@ -8,8 +8,13 @@
 struct device;
 struct janitor;
 
-/* Start the thread; the first round runs at once, the others every `round_s` seconds (sooner while it is faulty). */
+/*
+ * Start the thread; the first round runs at once, the others every `round_s` seconds (sooner while it is faulty).
+ * Without a thread the device has a fault until janitor_start() could start one.
+ */
 struct janitor *janitor_new(struct device *d, unsigned round_s);
+/* Start the thread if it is missing. Any thread. */
+void janitor_start(struct janitor *j);
 
 /* Clear away what is still there and end the thread. From then on janitor_give does its work at once, and may block. */
 void janitor_stop(struct janitor *j);

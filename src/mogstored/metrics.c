@@ -2,14 +2,18 @@
 /* Numbers for monitoring, in the text format of Prometheus, on a port of their own. */
 #include "mogstored/metrics.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <microhttpd.h>
 
 #include "common/buf.h"
 #include "common/mem.h"
+#include "common/net.h"
 #include "mogstored/devices.h"
 #include "mogstored/http.h"
 
@@ -234,14 +238,19 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
 
 enum mog_err metrics_serve(int fd, struct devices *ds, struct http *h, struct metrics **out, struct mog_fail *f)
 {
+    /* When it cannot start, the library closes what it listens at, or does not. */
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0)
+        return fail_sys(f, MOG_EIO, errno, "cannot start the server of http_metrics_listen");
     struct metrics *m = mem_calloc(1, sizeof *m);
     m->devices = ds;
     m->http = h;
     m->daemon =
         MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, answer, m,
-                         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
+                         MHD_OPTION_LISTEN_SOCKET, copy, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_END);
     if (!m->daemon) {
+        net_close_copy(copy, fd);
         free(m);
         return fail_set(f, MOG_EIO, "cannot start the server of http_metrics_listen");
     }
@@ -253,7 +262,9 @@ void metrics_stop(struct metrics *m)
 {
     if (!m)
         return;
-    (void)MHD_quiesce_daemon(m->daemon); /* else it would close the socket, which is the caller's */
+    int copy = MHD_quiesce_daemon(m->daemon); /* else it would end the socket, and that of all its duplicates */
     MHD_stop_daemon(m->daemon);
+    if (copy >= 0)
+        close(copy);
     free(m);
 }

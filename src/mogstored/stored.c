@@ -271,10 +271,10 @@ enum mog_err stored_start(struct stored *s, struct mog_fail *f)
                                  &s->settings, &s->devices, f);
     if (e == MOG_OK && o->access_log)
         e = access_log_open(o->access_log, &s->access_log, f);
-    if (e != MOG_OK)
-        return e;
-    devices_start(s->devices);
-    e = start_http(s, f);
+    if (e == MOG_OK)
+        e = devices_start(s->devices, f);
+    if (e == MOG_OK)
+        e = start_http(s, f);
     if (e == MOG_OK) {
         s->side = side_new(&(struct side_opts){.devices = s->devices,
                                                .settings = &s->settings,

@@ -4,10 +4,13 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/net.h"
 #include "tracker/web/web_log.h"
 #include "tracker/web/web_relay.h"
 #include "tracker/web/web_sampler.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -140,7 +143,8 @@ enum mog_err web_start(const struct web_parts *parts, const struct web_config *c
         .name = "web", .worker_new = worker_new, .worker_free = worker_free, .work = work, .drop = drop, .arg = w};
     w->parts = *parts;
     copy_config(&w->config, config);
-    w->fd = fd;
+    /* When it cannot start, the library closes what it listens at, or does not. */
+    w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     w->conns = http_conns_new(WEB_MAX_CONNECTIONS, (int64_t)KEEPALIVE_S * 1000);
     w->pool = pool_new(&ops, WEB_MAX_WAITING);
     pool_resize(w->pool, w->config.threads);
@@ -148,12 +152,14 @@ enum mog_err web_start(const struct web_parts *parts, const struct web_config *c
     w->sampler = web_sampler_start(&w->parts);
     if (w->config.gateway == WEB_GATEWAY_PROXY)
         w->relay = web_relay_start(w);
-    enum mog_err e = serve(w, f);
+    enum mog_err e = w->fd >= 0 ? serve(w, f) : fail_sys(f, MOG_EIO, errno, "cannot start the server of http_listen");
     if (e != MOG_OK) {
-        w->fd = -1; /* stays the caller's */
+        net_close_copy(w->fd, fd);
+        w->fd = -1;
         web_stop(w);
         return e;
     }
+    (void)close(fd);
     *out = w;
     return MOG_OK;
 }

@@ -11,6 +11,7 @@
 #include "common/handover.h"
 #include "common/http.h"
 #include "common/net.h"
+#include "common/pool.h"
 
 static char folder[] = "/tmp/mogtest-XXXXXX";
 static uint16_t port;
@@ -124,6 +125,62 @@ static enum mog_err stream(struct mog_fail *f)
     return e;
 }
 
+/* ---- threads ---- */
+
+static _Atomic unsigned items_done;
+
+static void count_item(void *worker, void *item)
+{
+    (void)worker;
+    (void)item;
+    atomic_fetch_add(&items_done, 1);
+}
+
+/* What is handed in is done, however few threads there are; without any it is refused. */
+static enum mog_err work(struct mog_fail *f)
+{
+    struct pool *p = pool_new(&(struct pool_ops){.name = "test", .work = count_item}, 0);
+    atomic_store(&items_done, 0);
+    pool_resize(p, 3);
+    bool is_taken = pool_submit(p, NULL);
+    ck_assert(is_taken || pool_running(p) == 0);
+    for (int i = 0; is_taken && i < 3000 && atomic_load(&items_done) == 0; i++)
+        (void)poll(NULL, 0, 10);
+    ck_assert_uint_eq(atomic_load(&items_done), is_taken);
+    pool_stop(p);
+    return is_taken ? MOG_OK : fail_set(f, MOG_ETIMEOUT, "refused");
+}
+
+/* Threads that the system did not give are there when it gives some again, without anybody asking for them. */
+START_TEST(missing_threads_come_later)
+{
+    struct pool *p = pool_new(&(struct pool_ops){.name = "test", .work = count_item}, 0);
+    struct mog_fail f;
+    failing_begin(1, 0);
+    failing.lasts = true;
+    pool_resize(p, 3);
+    ck_assert(!pool_submit(p, NULL));
+    ck_assert(!pool_submit(p, NULL));
+    ck_assert_ptr_nonnull(failing_end());
+    ck_assert(pool_submit(p, NULL));
+    ck_assert_uint_eq(pool_running(p), 3);
+    pool_stop(p);
+    /* Some: the others are tried again after a while. */
+    p = pool_new(&(struct pool_ops){.name = "test", .work = count_item}, 0);
+    failing_begin(2, 0);
+    pool_resize(p, 3);
+    ck_assert_str_eq(failing_end(), "pthread_create");
+    ck_assert_uint_eq(pool_running(p), 1);
+    for (int i = 0; i < 3000 && pool_running(p) < 3; i++) {
+        ck_assert(pool_submit(p, NULL));
+        (void)poll(NULL, 0, 10);
+    }
+    ck_assert_uint_eq(pool_running(p), 3);
+    pool_stop(p);
+    ck_assert_int_eq(work(&f), MOG_OK);
+}
+END_TEST
+
 static const struct failing_case cases[] = {
     {"net_listen", NULL, listen_anew, NULL, NULL, 0},
     {"net_connect", NULL, connect_to, NULL, NULL, 0},
@@ -131,6 +188,7 @@ static const struct failing_case cases[] = {
     {"daemon_pidfile_write", NULL, write_pidfile, NULL, NULL, 0},
     {"http_exchange", NULL, exchange, NULL, NULL, 0},
     {"http_open", NULL, stream, NULL, NULL, 0},
+    {"pool", NULL, work, NULL, NULL, 0},
 };
 
 START_TEST(every_call_fails_in_turn)
@@ -156,4 +214,4 @@ START_TEST(every_call_fails_in_turn)
 }
 END_TEST
 
-FAILING_MAIN("failing_calls", every_call_fails_in_turn, cases)
+FAILING_MAIN("failing_calls", every_call_fails_in_turn, cases, missing_threads_come_later)

@@ -2,6 +2,7 @@
 /* Tests of options: the command line, the two classic files, YAML, and which of them wins. */
 #include "common/opt.h"
 
+#include "common/mem.h"
 #include "common/span.h"
 #include "unit.h"
 
@@ -277,6 +278,18 @@ START_TEST(files_that_cannot_be_read)
     reset();
     ck_assert_int_eq(opt_parse_file(&spec, "/nonexistent/x.conf", &o, NULL, &f), MOG_EIO);
     ck_assert_str_eq(f.text, "open: /nonexistent/x.conf: No such file or directory");
+    /* What breaks off is not taken for a short file. */
+    ck_assert_int_eq(opt_parse_file(&spec, "/proc/self/mem", &o, NULL, &f), MOG_EIO);
+    ck_assert_str_eq(f.text, "read: /proc/self/mem: Input/output error");
+    char folder[] = "/tmp/mogtest-XXXXXX";
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(opt_parse_file(&spec, folder, &o, NULL, &f), MOG_EIO);
+    char *yaml_folder = mem_printf("%s.yaml", folder);
+    ck_assert_int_eq(rename(folder, yaml_folder), 0);
+    ck_assert_int_ne(opt_parse_file(&spec, yaml_folder, &o, NULL, &f), MOG_OK);
+    ck_assert_str_ne(f.text, "");
+    ck_assert_int_eq(rmdir(yaml_folder), 0);
+    free(yaml_folder);
 }
 END_TEST
 

@@ -6,10 +6,15 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/net.h"
 #include "mogstored/access_log.h"
 #include "mogstored/device.h"
+#include "mogstored/devices.h"
 #include "mogstored/dirsync.h"
 #include "mogstored/litter.h"
+#include "mogstored/metrics.h"
+#include "mogstored/side.h"
+#include "mogstored/stored_options.h"
 #include "mogstored/upload.h"
 #include "mogstored/usage.h"
 
@@ -203,6 +208,129 @@ static enum mog_err make_directory_or_none(struct mog_fail *f)
     return e;
 }
 
+/* ---- the start ---- */
+
+static enum mog_err open_devices(struct mog_fail *f)
+{
+    struct devices *ds = NULL;
+    enum mog_err e =
+        devices_new(&(struct devices_opts){.docroot = folder, .threads = 1, .round_s = 3600}, &settings, &ds, f);
+    ck_assert((e == MOG_OK) == (ds != NULL));
+    devices_free(ds);
+    return e;
+}
+
+static struct devices *new_devices(void)
+{
+    struct devices *ds = NULL;
+    struct mog_fail f = {0};
+    const struct devices_opts opts = {.docroot = folder, .threads = 1, .round_s = 3600};
+    ck_assert_int_eq(devices_new(&opts, &settings, &ds, &f), MOG_OK);
+    return ds;
+}
+
+static void nothing_more(struct job *j)
+{
+    (void)j;
+}
+static _Atomic bool has_worked;
+static void job_done(struct job *j, bool has_run)
+{
+    (void)j;
+    ck_assert(has_run);
+    atomic_store(&has_worked, true);
+}
+
+/* What a device lacks at the start it has a little later. */
+static enum mog_err start_devices(struct mog_fail *f)
+{
+    int at = failing.at;
+    failing.at = 0;
+    struct devices *ds = new_devices();
+    failing.at = at;
+    enum mog_err e = devices_start(ds, f);
+    failing.at = 0;
+    bool is_well = false;
+    for (int i = 0; e == MOG_OK && !is_well && i < 3000; i++) {
+        struct device *d = devices_find(ds, 1);
+        is_well = d != NULL && device_health(d) == DEVICE_HEALTHY;
+        if (!is_well) {
+            devices_kick(ds);
+            (void)poll(NULL, 0, 10);
+        }
+    }
+    ck_assert_msg(e != MOG_OK || is_well, "dev1 is never there");
+    struct job j = {.run = nothing_more, .done = job_done};
+    atomic_store(&has_worked, e != MOG_OK);
+    ck_assert(e != MOG_OK || device_submit(devices_find(ds, 1), &j, true));
+    for (int i = 0; i < 3000 && !atomic_load(&has_worked); i++)
+        (void)poll(NULL, 0, 10);
+    ck_assert(atomic_load(&has_worked));
+    devices_stop(ds);
+    devices_free(ds);
+    return e;
+}
+
+static int listen_anywhere(void)
+{
+    struct mog_fail f = {0};
+    int fd = -1, at = failing.at;
+    failing.at = 0;
+    ck_assert_int_eq(net_listen("127.0.0.1", 0, &fd, &f), MOG_OK);
+    failing.at = at;
+    return fd;
+}
+
+static enum mog_err serve_side(struct mog_fail *f)
+{
+    int at = failing.at, fd = listen_anywhere();
+    failing.at = 0;
+    struct devices *ds = new_devices();
+    struct side *s = side_new(&(struct side_opts){.devices = ds, .settings = &settings, .has_iostat = true});
+    failing.at = at;
+    enum mog_err e = side_serve(s, fd, f);
+    failing.at = 0;
+    side_stop(s);
+    side_free(s);
+    devices_stop(ds);
+    devices_free(ds);
+    close(fd);
+    return e;
+}
+
+static enum mog_err serve_metrics(struct mog_fail *f)
+{
+    int at = failing.at, fd = listen_anywhere();
+    failing.at = 0;
+    struct devices *ds = new_devices();
+    struct metrics *m = NULL;
+    failing.at = at;
+    enum mog_err e = metrics_serve(fd, ds, NULL, &m, f);
+    failing.at = 0;
+    ck_assert((e == MOG_OK) == (m != NULL));
+    metrics_stop(m);
+    devices_stop(ds);
+    devices_free(ds);
+    ck_assert_msg(close(fd) == 0, "the listening socket is the caller's");
+    return e;
+}
+
+static enum mog_err load_options(struct mog_fail *f)
+{
+    char file[100], config[] = "--config";
+    snprintf(file, sizeof file, "%s/mogstored.conf", folder);
+    char *argv[] = {(char *)"mogstored", config, file, NULL};
+    struct stored_options o;
+    enum mog_err e = stored_options_load(&o, 3, argv, folder, f);
+    ck_assert(e != MOG_OK || strcmp(o.docroot, "/somewhere") == 0);
+    stored_options_fini(&o);
+    return e;
+}
+static void write_options(void)
+{
+    run_command("printf 'docroot = /somewhere\n' > mogstored.conf");
+}
+
 static const struct failing_case cases[] = {
     {"upload, synced", empty_device, put_synced, nothing_put, is_put, 0},
     {"upload, not synced", empty_device, put_quickly, nothing_put, is_put, 0},
@@ -214,6 +342,11 @@ static const struct failing_case cases[] = {
     {"access_log_open", NULL, log_accesses, NULL, NULL, 0},
     {"device_open_root", empty_device, open_device, NULL, NULL, 0},
     {"litter_start", empty_device, clear_litter, NULL, NULL, 0},
+    {"devices_new", empty_device, open_devices, NULL, NULL, 0},
+    {"devices_start", empty_device, start_devices, NULL, NULL, 0},
+    {"side_serve", empty_device, serve_side, NULL, NULL, 0},
+    {"metrics_serve", empty_device, serve_metrics, NULL, NULL, 0},
+    {"stored_options_load", write_options, load_options, NULL, NULL, 0},
 };
 
 START_TEST(every_call_fails_in_turn)
