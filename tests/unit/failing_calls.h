@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Calls of the C library that fail where they are told: the test program defines them itself, before the library, and
- * so before the libraries that it uses too. Only calls of the thread that asked fail. Include it in one file.
+ * so before the libraries that it uses too. Only calls of the thread that asked fail, or, with
+ * failing_begin_elsewhere(), those of all others but the ones that are spared. Include it in one file.
  */
 #ifndef MOG_TESTS_FAILING_CALLS_H
 #define MOG_TESTS_FAILING_CALLS_H
@@ -14,6 +15,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +24,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -41,11 +44,30 @@ static _Thread_local struct {
     const char *call; /* the one that failed; NULL: none did */
 } failing;
 
+/* What is to fail in other threads; the call that did is a literal. */
+static struct {
+    _Atomic int at;
+    _Atomic(const char *) call;
+} failing_elsewhere;
+static _Thread_local bool failing_is_spared; /* this thread is no other one */
+
 /* The real function of that name. */
 #define FAILING_REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
+/* Whether it is the turn of this call of another thread. */
+static bool failing_elsewhere_now(const char *call, int err)
+{
+    if (failing_is_spared || atomic_load(&failing_elsewhere.at) <= 0 || atomic_fetch_sub(&failing_elsewhere.at, 1) != 1)
+        return false;
+    atomic_store(&failing_elsewhere.call, call);
+    errno = err;
+    return true;
+}
+
 static bool failing_now(const char *call, int err)
 {
+    if (failing_elsewhere_now(call, err))
+        return true;
     if (failing.at == 0 || --failing.at > 0)
         return false;
     if (failing.lasts)
@@ -70,14 +92,32 @@ static inline const char *failing_end(void)
     return failing.call;
 }
 
-/* Open descriptors of the process. */
+/* The `at`-th call from now on of any other thread fails. */
+static inline void failing_begin_elsewhere(int at)
+{
+    failing_is_spared = true;
+    atomic_store(&failing_elsewhere.call, NULL);
+    atomic_store(&failing_elsewhere.at, at);
+}
+
+/* The call that failed; NULL: there were not so many. */
+static inline const char *failing_end_elsewhere(void)
+{
+    atomic_store(&failing_elsewhere.at, 0);
+    return atomic_load(&failing_elsewhere.call);
+}
+
+/* Open descriptors of the process, but for those of a database: SQLite closes them when it has no locks there. */
 static inline size_t failing_descriptors(void)
 {
     size_t n = 0;
     DIR *dir = opendir("/proc/self/fd");
     ck_assert_ptr_nonnull(dir);
-    while (readdir(dir) != NULL)
-        n++;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char target[400];
+        ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof target);
+        n += len < 3 || memcmp(target + len - 3, ".db", 3) != 0;
+    }
     closedir(dir);
     return n;
 }
@@ -127,8 +167,6 @@ FAILING(int, ftruncate, -1, EIO, (int fd, off_t len), (fd, len))
 FAILING(int, flock, -1, ENOLCK, (int fd, int how), (fd, how))
 FAILING(ssize_t, pwrite, -1, ENOSPC, (int fd, const void *data, size_t len, off_t at), (fd, data, len, at))
 FAILING(ssize_t, pread, -1, EIO, (int fd, void *data, size_t len, off_t at), (fd, data, len, at))
-FAILING(ssize_t, write, -1, ENOSPC, (int fd, const void *data, size_t len), (fd, data, len))
-FAILING(ssize_t, read, -1, EIO, (int fd, void *data, size_t len), (fd, data, len))
 FAILING(int, fstat64, -1, EIO, (int fd, struct stat64 *st), (fd, st))
 FAILING(int, ftruncate64, -1, EIO, (int fd, off64_t len), (fd, len))
 FAILING(ssize_t, pwrite64, -1, ENOSPC, (int fd, const void *data, size_t len, off64_t at), (fd, data, len, at))
@@ -145,12 +183,16 @@ FAILING(int, bind, -1, EADDRINUSE, (int fd, const struct sockaddr *at, socklen_t
 FAILING(int, listen, -1, EADDRINUSE, (int fd, int backlog), (fd, backlog))
 FAILING(ssize_t, send, -1, ECONNRESET, (int fd, const void *data, size_t len, int flags), (fd, data, len, flags))
 FAILING(ssize_t, recv, -1, ECONNRESET, (int fd, void *data, size_t len, int flags), (fd, data, len, flags))
+FAILING(ssize_t, splice, -1, ENOMEM, (int from, off64_t *from_at, int to, off64_t *to_at, size_t len, unsigned flags),
+        (from, from_at, to, to_at, len, flags))
+FAILING(ssize_t, writev, -1, ECONNRESET, (int fd, const struct iovec *parts, int n), (fd, parts, n))
+FAILING(ssize_t, sendfile, -1, EIO, (int to, int from, off_t *at, size_t len), (to, from, at, len))
+FAILING(ssize_t, sendfile64, -1, EIO, (int to, int from, off64_t *at, size_t len), (to, from, at, len))
+FAILING(int, accept4, -1, EMFILE, (int fd, struct sockaddr *from, socklen_t *len, int flags), (fd, from, len, flags))
 FAILING(ssize_t, sendmsg, -1, ECONNRESET, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
 FAILING(ssize_t, recvmsg, -1, ECONNRESET, (int fd, struct msghdr *m, int flags), (fd, m, flags))
 
 FAILING(int, epoll_create1, -1, EMFILE, (int flags), (flags))
-FAILING(int, epoll_ctl, -1, ENOSPC, (int epoll, int what, int fd, struct epoll_event *e), (epoll, what, fd, e))
-FAILING(int, eventfd, -1, EMFILE, (unsigned value, int flags), (value, flags))
 FAILING(int, timerfd_create, -1, EMFILE, (int clock, int flags), (clock, flags))
 
 FAILING(int, dup2, -1, EMFILE, (int fd, int to), (fd, to))
@@ -170,6 +212,40 @@ pid_t fork(void)
     return pid;
 }
 
+/* The system never fails to count an event: which descriptors are such. */
+static _Atomic bool failing_is_event[1024];
+
+int eventfd(unsigned value, int flags)
+{
+    int fd = failing_now("eventfd", EMFILE) ? -1 : FAILING_REAL(eventfd)(value, flags);
+    if (fd >= 0 && fd < 1024)
+        atomic_store(&failing_is_event[fd], true);
+    return fd;
+}
+
+static bool failing_may(int fd)
+{
+    return fd < 0 || fd >= 1024 || !atomic_load(&failing_is_event[fd]);
+}
+
+ssize_t write(int fd, const void *data, size_t len)
+{
+    return failing_may(fd) && failing_now("write", ENOSPC) ? -1 : FAILING_REAL(write)(fd, data, len);
+}
+
+ssize_t read(int fd, void *data, size_t len)
+{
+    return failing_may(fd) && failing_now("read", EIO) ? -1 : FAILING_REAL(read)(fd, data, len);
+}
+
+/* What is no more watched costs the system nothing. */
+int epoll_ctl(int epoll, int what, int fd, struct epoll_event *e)
+{
+    if (what == EPOLL_CTL_ADD && failing_now("epoll_ctl", ENOSPC))
+        return -1;
+    return FAILING_REAL(epoll_ctl)(epoll, what, fd, e);
+}
+
 /* With a number, or a pointer that is taken for one, or nothing. */
 int fcntl(int fd, int command, ...)
 {
@@ -183,6 +259,8 @@ int fcntl(int fd, int command, ...)
 /* It closes all the same, as the kernel does. */
 int close(int fd)
 {
+    if (fd >= 0 && fd < 1024)
+        atomic_store(&failing_is_event[fd], false);
     int result = FAILING_REAL(close)(fd);
     return result == 0 && failing_now("close", EIO) ? -1 : result;
 }

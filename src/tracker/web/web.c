@@ -149,10 +149,10 @@ enum mog_err web_start(const struct web_parts *parts, const struct web_config *c
     w->pool = pool_new(&ops, WEB_MAX_WAITING);
     pool_resize(w->pool, w->config.threads);
     w->log = web_log_new();
-    w->sampler = web_sampler_start(&w->parts);
-    if (w->config.gateway == WEB_GATEWAY_PROXY)
-        w->relay = web_relay_start(w);
-    enum mog_err e = w->fd >= 0 ? serve(w, f) : fail_sys(f, MOG_EIO, errno, "cannot start the server of http_listen");
+    bool ok = w->fd >= 0;
+    ok = ok && (w->sampler = web_sampler_start(&w->parts)) != NULL;
+    ok = ok && (w->config.gateway != WEB_GATEWAY_PROXY || (w->relay = web_relay_start(w)) != NULL);
+    enum mog_err e = ok ? serve(w, f) : fail_set(f, MOG_EIO, "cannot start the threads of http_listen");
     if (e != MOG_OK) {
         net_close_copy(w->fd, fd);
         w->fd = -1;

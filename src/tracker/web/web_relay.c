@@ -195,21 +195,25 @@ static enum pump pump(struct web_relay *relay, struct transfer *t)
     return p;
 }
 
+static void end(struct web_relay *relay, struct transfer *t, bool complete)
+{
+    unwatch(relay, t);
+    DL_DELETE(relay->transfers, t);
+    transfer_end(t, complete);
+}
+
 static void watch(struct web_relay *relay, struct transfer *t, int fd, uint32_t events)
 {
     struct epoll_event ev = {.events = events, .data.ptr = t};
     if (t->watched_fd == fd)
         return;
     unwatch(relay, t);
-    if (epoll_ctl(relay->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0)
+    if (epoll_ctl(relay->epoll_fd, EPOLL_CTL_ADD, fd, &ev) == 0) {
         t->watched_fd = fd;
-}
-
-static void end(struct web_relay *relay, struct transfer *t, bool complete)
-{
-    unwatch(relay, t);
-    DL_DELETE(relay->transfers, t);
-    transfer_end(t, complete);
+    } else {
+        log_warn("gateway: an answer was broken off, its connections cannot be watched: %s", strerror(errno));
+        end(relay, t, false);
+    }
 }
 
 static void move(struct web_relay *relay, struct transfer *t)
@@ -323,16 +327,16 @@ struct web_relay *web_relay_start(struct web *w)
     pthread_mutex_init(&relay->lock, NULL);
     relay->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     relay->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (relay->epoll_fd < 0 || relay->wake_fd < 0 ||
-        epoll_ctl(relay->epoll_fd, EPOLL_CTL_ADD, relay->wake_fd, &wake) != 0)
-        abort(); /* at start-up only */
+    bool ok = relay->epoll_fd >= 0 && relay->wake_fd >= 0 &&
+              epoll_ctl(relay->epoll_fd, EPOLL_CTL_ADD, relay->wake_fd, &wake) == 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int rc = pthread_create(&relay->thread, NULL, run, relay);
+    ok = ok && pthread_create(&relay->thread, NULL, run, relay) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc != 0)
-        abort(); /* at start-up only */
-    return relay;
+    if (ok)
+        return relay;
+    web_relay_free(relay);
+    return NULL;
 }
 
 void web_relay_stop(struct web_relay *relay)
@@ -351,8 +355,10 @@ void web_relay_free(struct web_relay *relay)
 {
     if (relay == NULL)
         return;
-    (void)close(relay->epoll_fd);
-    (void)close(relay->wake_fd);
+    if (relay->epoll_fd >= 0)
+        (void)close(relay->epoll_fd);
+    if (relay->wake_fd >= 0)
+        (void)close(relay->wake_fd);
     pthread_mutex_destroy(&relay->lock);
     free(relay);
 }

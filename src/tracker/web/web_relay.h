@@ -11,6 +11,7 @@
 
 struct web_relay;
 
+/* NULL: the system gives no thread, or no descriptors. */
 struct web_relay *web_relay_start(struct web *w);
 /* Breaks off what is on its way, and refuses what comes later. Then, when nothing can come any more, free it. */
 void web_relay_stop(struct web_relay *r);

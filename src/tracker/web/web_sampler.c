@@ -147,6 +147,14 @@ static void *run(void *arg)
     return NULL;
 }
 
+static void sampler_free(struct web_sampler *s)
+{
+    store_free(s->st);
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
 struct web_sampler *web_sampler_start(const struct web_parts *parts)
 {
     struct web_sampler *s = mem_calloc(1, sizeof(*s));
@@ -159,9 +167,10 @@ struct web_sampler *web_sampler_start(const struct web_parts *parts)
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int rc = pthread_create(&s->thread, NULL, run, s);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc != 0)
-        abort(); /* at start-up only */
-    return s;
+    if (rc == 0)
+        return s;
+    sampler_free(s);
+    return NULL;
 }
 
 void web_sampler_stop(struct web_sampler *s)
@@ -173,10 +182,7 @@ void web_sampler_stop(struct web_sampler *s)
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->thread, NULL);
-    store_free(s->st);
-    pthread_cond_destroy(&s->wake);
-    pthread_mutex_destroy(&s->lock);
-    free(s);
+    sampler_free(s);
 }
 
 void web_sampler_get(struct web_sampler *s, struct web_sample *out)

@@ -22,6 +22,7 @@ struct web_sample {
 
 struct web_sampler;
 
+/* NULL: the system gives no thread. */
 struct web_sampler *web_sampler_start(const struct web_parts *parts);
 void web_sampler_stop(struct web_sampler *s); /* NULL is fine */
 
