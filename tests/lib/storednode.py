@@ -18,7 +18,7 @@ import unittest
 
 from build import is_sanitized, patient  # noqa: F401
 from daemon import Daemon, program
-from waiting import DEADLINE, free_port, new_address
+from waiting import DEADLINE, free_port, new_address, wait_until
 
 
 class Answer:
@@ -147,6 +147,10 @@ class StoredNode(Daemon):
         if wait:
             self.wait_listening(self.address, self.side_port)
         return self
+
+    def wait_running(self):
+        """Wait until it has all that it starts with; it answers a little earlier."""
+        wait_until(lambda: "Running.\n" in self.log(), what=f"{self.label} runs")
 
     def __enter__(self):
         return self.start()

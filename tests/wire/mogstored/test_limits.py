@@ -163,6 +163,7 @@ class Slow(StoredTest):
 
         def descriptors():
             return len(os.listdir(f"/proc/{self.node.pid}/fd"))
+        self.node.wait_running()
         self.request("PUT", "/dev1/many/warm", body=b"x")
         before = descriptors()
 

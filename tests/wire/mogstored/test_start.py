@@ -120,7 +120,7 @@ class Files(unittest.TestCase):
                         f"docroot = {self.node.docroot}/", "mogstored.conf")
         self.assertEqual(self.node.request("GET", "/dev1/usage").status, 200)
         self.assertIn("serverbin is ignored", self.node.log())
-        self.assertIn("Running.\n", self.node.log())
+        self.node.wait_running()
         self.node.stop()
 
     def test_yaml(self):
