@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 
+from daemon import die_with_parent
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SUPPRESSIONS = os.path.join(HERE, "races.supp")
 PYTHON = sys.executable
@@ -35,7 +37,8 @@ def main():
     os.chmod(folder, 0o1777)  # some daemons give up root
     try:
         options = f"{OPTIONS}:suppressions={SUPPRESSIONS}:log_path={folder}/{name}:{os.environ.get('TSAN_OPTIONS', '')}"
-        done = subprocess.run([*fixed_layout(), PYTHON, script, *arguments], env={**os.environ, "TSAN_OPTIONS": options})
+        done = subprocess.run([*fixed_layout(), PYTHON, script, *arguments], preexec_fn=die_with_parent,
+                              env={**os.environ, "TSAN_OPTIONS": options})
         reports = sorted(glob.glob(f"{glob.escape(folder)}/{name}.*"))
         for path in reports:
             with open(path, errors="replace") as f:
