@@ -78,6 +78,13 @@ static bool hang_up_longest_idle(struct http_conns *c)
     return oldest != NULL;
 }
 
+void http_conns_make_room(struct http_conns *c)
+{
+    pthread_mutex_lock(&c->lock);
+    (void)hang_up_longest_idle(c);
+    pthread_mutex_unlock(&c->lock);
+}
+
 struct http_conn *http_conns_add(struct http_conns *c, int fd, const struct sockaddr *sa, socklen_t len)
 {
     struct http_conn *conn = mem_calloc(1, sizeof *conn);
@@ -143,14 +150,17 @@ static int64_t limit_of(const struct http_conns *c, enum http_phase phase)
 {
     switch (phase) {
     case HTTP_PHASE_IDLE:
-        /* Honest idle connections are closed by the server itself; who is still here sends a header bit by bit. */
-        return c->idle_limit_ms + HTTP_HEADER_LIMIT_MS;
+        return c->idle_limit_ms;
     case HTTP_PHASE_HEADER:
         return HTTP_HEADER_LIMIT_MS;
     case HTTP_PHASE_BODY:
         return HTTP_BODY_LIMIT_MS;
     case HTTP_PHASE_ANSWER:
         return HTTP_ANSWER_LIMIT_MS;
+    case HTTP_PHASE_SEND:
+        return HTTP_SEND_LIMIT_MS;
+    case HTTP_PHASE_LINGER:
+        return HTTP_LINGER_LIMIT_MS;
     case HTTP_PHASE_BUSY:
         break;
     }
@@ -158,11 +168,13 @@ static int64_t limit_of(const struct http_conns *c, enum http_phase phase)
 }
 
 /*
- * The library waits for the next event after a short read, and misses the end of a stream that came together with its
- * last bytes. Under the lock.
+ * libmicrohttpd waits for the next event after a short read, and misses the end of a stream that came together with its
+ * last bytes.
  */
-static void hang_up_ended(struct http_conns *c, int64_t now)
+void http_conns_hang_up_ended(struct http_conns *c)
 {
+    int64_t now = clock_mono_ms();
+    pthread_mutex_lock(&c->lock);
     struct pollfd *polls = mem_calloc(c->n + 1, sizeof *polls);
     struct http_conn **conns = mem_calloc(c->n + 1, sizeof(struct http_conn *));
     nfds_t n = 0;
@@ -182,6 +194,7 @@ static void hang_up_ended(struct http_conns *c, int64_t now)
                 hang_up(c, conns[i]);
         }
     }
+    pthread_mutex_unlock(&c->lock);
     free(polls);
     free(conns);
 }
@@ -193,14 +206,15 @@ void http_conns_sweep(struct http_conns *c)
     char peer[HTTP_PEER_SIZE] = "";
     pthread_mutex_lock(&c->lock);
     for (struct http_conn *conn = c->first; conn; conn = conn->next) {
-        int64_t limit = limit_of(c, (enum http_phase)atomic_load(&conn->phase));
-        if (!atomic_load(&conn->is_hung_up) && now - atomic_load(&conn->since_mono_ms) > limit) {
-            hang_up(c, conn);
-            http_conn_peer(conn, peer);
-            slow++;
-        }
+        enum http_phase phase = (enum http_phase)atomic_load(&conn->phase);
+        if (atomic_load(&conn->is_hung_up) || now - atomic_load(&conn->since_mono_ms) <= limit_of(c, phase))
+            continue;
+        hang_up(c, conn);
+        if (phase == HTTP_PHASE_IDLE || phase == HTTP_PHASE_LINGER)
+            continue; /* not slow, but done */
+        http_conn_peer(conn, peer);
+        slow++;
     }
-    hang_up_ended(c, now);
     /* A crowd that came all at once: nobody was idle for long enough then, and more cannot come in to push them out. */
     while (c->used > c->max && hang_up_longest_idle(c))
         slow++;

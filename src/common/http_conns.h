@@ -16,6 +16,8 @@ enum http_phase {
     HTTP_PHASE_HEADER, /* the request line is complete */
     HTTP_PHASE_BODY,   /* more of the body is awaited */
     HTTP_PHASE_ANSWER, /* an answer is sent that is small enough to be in memory as long as that takes */
+    HTTP_PHASE_SEND,   /* more of an answer is to be taken by the client, who has just taken some */
+    HTTP_PHASE_LINGER, /* an answer was the last one: what still comes is dropped */
     HTTP_PHASE_BUSY,   /* waiting for a disk, or sending: no limit here */
 };
 
@@ -24,6 +26,8 @@ enum {
     HTTP_HEADER_LIMIT_MS = 30000,
     HTTP_BODY_LIMIT_MS = 30000,
     HTTP_ANSWER_LIMIT_MS = 120000,
+    HTTP_SEND_LIMIT_MS = 30000,
+    HTTP_LINGER_LIMIT_MS = 5000,
     HTTP_END_LIMIT_MS = 500,  /* so long after its last bytes a connection is looked at for its end, ... */
     HTTP_END_LAST_MS = 10000, /* ... and no longer: what comes later is an event of its own */
     HTTP_FRESH_MS = 250
@@ -35,14 +39,13 @@ struct http_conn {
     int fd;
     struct sockaddr_storage address;
     bool is_surplus;         /* came when all places were taken; its own thread's */
-    bool has_asked;          /* a request line has come; its own thread's, who sets it */
     _Atomic bool is_hung_up; /* by us; written under the table's lock */
     void *request;           /* begun and not completed; the user's, on the connection's own thread */
     _Atomic int phase;
     _Atomic int64_t since_mono_ms; /* the phase began; in a body: the last bytes came */
 };
 
-/* `max`: places; `idle_limit_ms`: how long a connection may be idle (watched over by the caller; see conns_sweep). */
+/* `max`: places; `idle_limit_ms`: how long a connection may be idle before conns_sweep hangs it up. */
 struct http_conns *http_conns_new(size_t max, int64_t idle_limit_ms);
 void http_conns_free(struct http_conns *c); /* empty by then */
 
@@ -66,10 +69,14 @@ const char *http_conn_peer(const struct http_conn *conn, char *out);
 void http_conn_enter(struct http_conn *conn, enum http_phase phase);
 
 /*
- * Hang up those that take too long for a header, a body or a small answer (trickling bytes help them in a body alone),
- * and those whose other end has gone. To be called every second.
+ * Hang up those that have been idle for too long, or take too long for a header, a body or an answer (trickling bytes
+ * help them in a body alone, taking some in a large answer). To be called every second.
  */
 void http_conns_sweep(struct http_conns *c);
+/* And those whose other end has gone, where the server does not see that itself. To be called every second. */
+void http_conns_hang_up_ended(struct http_conns *c);
+/* The longest idle one has to go: what it holds has run out. Any thread. */
+void http_conns_make_room(struct http_conns *c);
 /* Hang up all that have been idle for `idle_ms`; those that have just become so are left for the next call. */
 void http_conns_close_idle(struct http_conns *c, int64_t idle_ms);
 

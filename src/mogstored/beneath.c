@@ -7,6 +7,7 @@
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -103,4 +104,21 @@ bool beneath_is_cached(int fd, off_t at, off_t len)
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t pages = ((uint64_t)at + (uint64_t)len - 1) / page - (uint64_t)at / page + 1;
     return found.cached >= pages;
+}
+
+bool beneath_is_in_memory(int fd, off_t at, size_t len)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), before = (size_t)at % page;
+    unsigned char in_memory[BENEATH_MEMORY_MAX / 4096 + 1];
+    size_t pages = (before + len + page - 1) / page;
+    if (len == 0 || pages > sizeof in_memory)
+        return len == 0;
+    void *map = mmap(NULL, pages * page, PROT_READ, MAP_SHARED, fd, at - (off_t)before);
+    if (map == MAP_FAILED)
+        return false;
+    bool is_told = mincore(map, pages * page, in_memory) == 0;
+    (void)munmap(map, pages * page);
+    while (is_told && pages > 0 && (in_memory[pages - 1] & 1))
+        pages--;
+    return is_told && pages == 0;
 }

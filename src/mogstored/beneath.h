@@ -4,6 +4,7 @@
 #define MOG_MOGSTORED_BENEATH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /*
@@ -31,5 +32,14 @@ ssize_t beneath_read_cached(int fd, void *out, size_t len, off_t at);
 
 /* Are all pages of the range in memory? False when the kernel (before 6.5) cannot tell. Never blocks. */
 bool beneath_is_cached(int fd, off_t at, off_t len);
+
+enum { BENEATH_MEMORY_MAX = 1 << 20 };
+
+/*
+ * Can `len` bytes (at most BENEATH_MEMORY_MAX) be read without waiting for a disk: are all of them in memory, and none
+ * of them still on its way? The kernel tells the truth to who owns the file, or is privileged: that is who may open it
+ * with O_NOATIME, and for all others it says yes. Never blocks on a file that was opened so.
+ */
+bool beneath_is_in_memory(int fd, off_t at, size_t len);
 
 #endif

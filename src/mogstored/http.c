@@ -1,94 +1,54 @@
 /* SPDX-License-Identifier: MIT */
-/* The HTTP server on port 7500: the library's daemons, their options and their end. */
+/* The HTTP server on port 7500: its threads, its ports and its end. */
 #include "mogstored/http.h"
 
 #include <fcntl.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "mogstored/http_request.h"
 
 enum {
-    CONNECTION_MEMORY = 14 << 10, /* head of request and answer; stays with an idle connection, so it is kept small */
     THREADS_MIN = 2,
     THREADS_MAX = 16,
+    ACCEPT_LOG_MS = 60000,
 };
 
-static void library_log(void *arg, const char *format, va_list ap)
+/* Descriptors or memory have run out: idle connections hold some. */
+static void make_room(struct http *h, int64_t *logged_mono_ms)
 {
-    char text[256];
-    (void)arg;
-    if (!log_is_on(LOG_LEVEL_DEBUG))
+    int err = atomic_exchange(&h->accept_errno, 0);
+    if (err == 0)
         return;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    (void)vsnprintf(text, sizeof text, format, ap);
-#pragma GCC diagnostic pop
-    text[strcspn(text, "\n")] = '\0';
-    log_debug("http: %s", text);
-}
-
-/*
- * The library closes a connection without a word when the first thing on it has no resemblance to a request. Its socket
- * is still open here.
- */
-static void answer_garbage(const struct http_conn *conn)
-{
-    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    struct tcp_info info = {0};
-    socklen_t len = sizeof info;
-    if (conn->has_asked || atomic_load(&conn->is_hung_up) ||
-        getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+    http_conns_make_room(h->conns);
+    if (clock_mono_ms() - *logged_mono_ms < ACCEPT_LOG_MS)
         return;
-    /* The end of the stream counts as a byte. */
-    if (info.tcpi_bytes_received > 1 && info.tcpi_bytes_sent == 0)
-        (void)send(conn->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static void connection_changed(void *arg, struct MHD_Connection *connection, void **context,
-                               enum MHD_ConnectionNotificationCode code)
-{
-    struct http *h = arg;
-    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        struct http_conn *conn = *context;
-        if (conn) {
-            /* A head that the library could not take apart: it says no more of that request. */
-            if (conn->request)
-                request_completed(NULL, connection, &conn->request, MHD_REQUEST_TERMINATED_WITH_ERROR);
-            answer_garbage(conn);
-            http_conns_remove(h->conns, conn);
-        }
-        *context = NULL;
-        return;
-    }
-    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const union MHD_ConnectionInfo *sa = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    *context = http_conns_add(h->conns, fd->connect_fd, sa ? sa->client_addr : NULL,
-                              sa && sa->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                                           : sizeof(struct sockaddr_in));
+    *logged_mono_ms = clock_mono_ms();
+    log_warn("http: cannot accept connections: %s; tried again every 0.1 s, idle ones are closed", strerror(err));
 }
 
 static void *sweep(void *arg)
 {
     struct http *h = arg;
+    int64_t logged_mono_ms = -ACCEPT_LOG_MS;
     pthread_setname_np(pthread_self(), "http-sweep");
     pthread_mutex_lock(&h->lock);
-    while (!h->is_stopping) {
+    while (!atomic_load(&h->is_stopping)) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
         pthread_cond_timedwait(&h->wake, &h->lock, &until);
         http_conns_sweep(h->conns);
+        make_room(h, &logged_mono_ms);
         if (atomic_load(&h->is_quiescing))
             http_conns_close_idle(h->conns, atomic_load(&h->leave_idle_ms));
     }
@@ -96,14 +56,23 @@ static void *sweep(void *arg)
     return NULL;
 }
 
+static unsigned thread_count(const struct http_opts *opts)
+{
+    long n = opts->threads > 0 ? (long)opts->threads : sysconf(_SC_NPROCESSORS_ONLN);
+    if (n < THREADS_MIN)
+        return THREADS_MIN;
+    return n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
+}
+
 struct http *http_new(const struct http_opts *opts)
 {
-    struct http *h = NULL;
-    if (posix_memalign((void **)&h, _Alignof(struct http), sizeof *h) != 0)
-        abort();
-    memset(h, 0, sizeof *h);
+    struct http *h = mem_calloc(1, sizeof *h);
     h->opts = *opts;
     h->conns = http_conns_new(opts->max_conns, (int64_t)opts->keepalive_s * 1000);
+    h->n_loops = thread_count(opts);
+    h->loops = mem_calloc(h->n_loops, sizeof *h->loops);
+    for (size_t i = 0; i < h->n_loops; i++)
+        loop_init(&h->loops[i], h);
     pthread_mutex_init(&h->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -113,37 +82,42 @@ struct http *http_new(const struct http_opts *opts)
     return h;
 }
 
-static unsigned thread_count(const struct http *h)
+static enum mog_err start_threads(struct http *h, struct mog_fail *f)
 {
-    long n = h->opts.threads > 0 ? (long)h->opts.threads : sysconf(_SC_NPROCESSORS_ONLN);
-    if (n < THREADS_MIN)
-        return THREADS_MIN;
-    return n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
+    enum mog_err e = MOG_OK;
+    for (size_t i = 0; i < h->n_loops && e == MOG_OK; i++) {
+        if (!h->loops[i].is_running)
+            e = loop_start(&h->loops[i], f);
+    }
+    if (e == MOG_OK && !h->has_sweeper)
+        h->has_sweeper = pthread_create(&h->sweeper, NULL, sweep, h) == 0;
+    if (e == MOG_OK && !h->has_sweeper)
+        e = fail_set(f, MOG_EIO, "cannot start a thread of the HTTP server");
+    return e;
+}
+
+/* What all connections of a port begin with. */
+static void prepare_socket(int fd)
+{
+    int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0)
+        (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK); /* threads and processes share what comes */
 }
 
 enum mog_err http_serve(struct http *h, int fd, bool is_readonly, struct mog_fail *f)
 {
     struct http_listener *l = &h->listeners[h->n_listeners];
-    unsigned threads = thread_count(h);
-    /* The library splits the limit among its threads, which do not fill evenly: each gets room for the surplus. */
-    unsigned limit = (unsigned)h->opts.max_conns + HTTP_SURPLUS * threads;
     *l = (struct http_listener){.http = h, .fd = fd, .is_readonly = is_readonly};
     http_conns_listen(h->conns, fd);
-    l->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
-            MHD_USE_TURBO,
-        0, NULL, NULL, request_handle, l, MHD_OPTION_EXTERNAL_LOGGER, library_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, h->opts.keepalive_s, MHD_OPTION_URI_LOG_CALLBACK,
-        request_new, l, MHD_OPTION_NOTIFY_COMPLETED, request_completed, l, MHD_OPTION_NOTIFY_CONNECTION,
-        connection_changed, h, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024U, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-        MHD_OPTION_END);
-    if (!l->daemon)
-        return fail_set(f, MOG_EIO, "cannot start the HTTP server");
+    prepare_socket(fd);
+    enum mog_err e = start_threads(h, f);
     h->n_listeners++;
-    if (!h->has_sweeper)
-        h->has_sweeper = pthread_create(&h->sweeper, NULL, sweep, h) == 0;
-    return MOG_OK;
+    for (size_t i = 0; i < h->n_loops && e == MOG_OK; i++)
+        e = loop_listen(&h->loops[i], l, f);
+    return e;
 }
 
 /*
@@ -164,10 +138,10 @@ void http_quiesce(struct http *h, bool is_handed_over)
     int64_t idle_ms = is_handed_over ? HTTP_LEAVE_IDLE_MS : 0;
     atomic_store(&h->leave_idle_ms, idle_ms);
     atomic_store(&h->is_quiescing, true);
-    for (size_t i = 0; i < h->n_listeners; i++) {
-        (void)MHD_quiesce_daemon(h->listeners[i].daemon);
+    for (size_t i = 0; i < h->n_loops; i++)
+        loop_deafen(&h->loops[i]);
+    for (size_t i = 0; i < h->n_listeners; i++)
         give_up_socket(h->listeners[i].fd);
-    }
     http_conns_close_idle(h->conns, idle_ms);
 }
 
@@ -183,13 +157,12 @@ struct stats *http_stats(struct http *h)
 
 void http_stop(struct http *h)
 {
-    for (size_t i = 0; i < h->n_listeners; i++)
-        MHD_stop_daemon(h->listeners[i].daemon);
-    h->n_listeners = 0;
     pthread_mutex_lock(&h->lock);
-    h->is_stopping = true;
+    atomic_store(&h->is_stopping, true);
     pthread_cond_signal(&h->wake);
     pthread_mutex_unlock(&h->lock);
+    for (size_t i = 0; i < h->n_loops; i++)
+        loop_stop(&h->loops[i]);
     if (h->has_sweeper)
         pthread_join(h->sweeper, NULL);
     h->has_sweeper = false;
@@ -199,8 +172,8 @@ void http_free(struct http *h)
 {
     if (!h)
         return;
-    request_free_spares(h);
     http_conns_free(h->conns);
+    free(h->loops);
     pthread_cond_destroy(&h->wake);
     pthread_mutex_destroy(&h->lock);
     free(h);

@@ -4,10 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +14,6 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "mogstored/beneath.h"
-#include "common/httpdate.h"
 #include "mogstored/janitor.h"
 
 static uint64_t part_length(const struct request_get *g)
@@ -26,7 +24,7 @@ static uint64_t part_length(const struct request_get *g)
 static bool is_not_modified(const struct request *r)
 {
     int64_t since;
-    const char *value = r->fields[FIELD_IF_MODIFIED_SINCE];
+    const char *value = r->head.fields[FIELD_IF_MODIFIED_SINCE];
     if (!value || httpdate_parse(span_of(value), &since) != MOG_OK)
         return false;
     return since <= clock_wall_s() && r->get.modified_s <= since;
@@ -35,7 +33,7 @@ static bool is_not_modified(const struct request *r)
 static bool wants_range(const struct request *r)
 {
     char modified[HTTPDATE_SIZE];
-    const char *condition = r->fields[FIELD_IF_RANGE];
+    const char *condition = r->head.fields[FIELD_IF_RANGE];
     if (!condition)
         return true;
     httpdate_format(r->get.modified_s, modified);
@@ -64,7 +62,7 @@ static void decide(struct request *r, const struct stat *st)
     g->size = (uint64_t)st->st_size;
     g->modified_s = st->st_mtim.tv_sec;
     g->part = (struct range){.first = 0, .last = g->size - 1}; /* of an empty file: wraps, length 0 */
-    const char *range = r->fields[FIELD_RANGE];
+    const char *range = r->head.fields[FIELD_RANGE];
     if (is_not_modified(r)) {
         request_answer(r, 304, NULL);
         return;
@@ -201,22 +199,21 @@ static void read_work(struct request *r)
 
 /* ---- on the connection's thread ---- */
 
-static enum MHD_Result opened(struct request *r, const char *data, size_t *size)
+/*
+ * All of it in one read that does not wait: to where it is sent from at once, unless a body has to be dropped before
+ * that.
+ */
+static bool read_small(struct request *r)
 {
-    (void)data;
-    (void)size;
-    return request_has_begun(r);
-}
-
-/* All of it in one read that does not wait. */
-static bool read_small(struct request_get *g)
-{
+    struct request_get *g = &r->get;
     uint64_t len = part_length(g);
-    if (!g->small)
-        g->small = mem_alloc(HTTP_SMALL_BYTES);
-    ssize_t n = beneath_read_cached(g->fd, g->small, len, (off_t)g->part.first);
-    g->is_read = n == (ssize_t)len;
-    g->memory = g->is_read ? g->small : NULL;
+    bool is_later = r->head.length > 0 || r->head.is_chunked;
+    char *room = is_later ? mem_alloc(len) : r->conn->loop->out + HTTP_ANSWER_HEAD_BYTES;
+    g->is_read = beneath_read_cached(g->fd, room, len, (off_t)g->part.first) == (ssize_t)len;
+    if (is_later && g->is_read)
+        g->memory = room;
+    else if (is_later)
+        free(room);
     return g->is_read;
 }
 
@@ -242,7 +239,7 @@ static bool try_cached(struct request *r)
     decide(r, &st);
     if (needs_bytes(r) && part_length(&r->get) > HTTP_SMALL_BYTES)
         return true;
-    bool is_done = !needs_bytes(r) || read_small(&r->get);
+    bool is_done = !needs_bytes(r) || read_small(r);
     if (!is_done)
         r->answer.status = 0;
     r->get.fd = -1;
@@ -253,7 +250,7 @@ static bool try_cached(struct request *r)
 static void begin_file(struct request *r)
 {
     if (!try_cached(r))
-        (void)request_run(r, open_work, opened, false);
+        (void)request_run(r, open_work, request_has_begun, false);
 }
 
 void get_begin(struct request *r)
@@ -285,106 +282,136 @@ void get_begin(struct request *r)
     }
 }
 
-/*
- * The next piece of a file that is not in memory as a whole, or was not when we looked. What cannot be read at once is
- * read by the device's threads, the connection suspended meanwhile.
- */
-static ssize_t next_piece(void *arg, uint64_t pos, char *out, size_t max)
+/* ---- the answer ---- */
+
+uint64_t get_length(const struct request *r)
 {
-    struct request *r = arg;
-    struct request_get *g = &r->get;
-    uint64_t at = g->part.first + pos;
-    if (g->read_errno != 0)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    if (g->memory && at >= g->memory_at && at < g->memory_at + g->memory_len) {
-        uint64_t left = g->memory_at + g->memory_len - at;
-        size_t n = left < max ? (size_t)left : max;
-        memcpy(out, g->memory + (at - g->memory_at), n);
-        return (ssize_t)n;
+    return sends_file(r) ? part_length(&r->get) : 0;
+}
+
+char *get_headers(const struct request *r, char *at)
+{
+    const struct request_get *g = &r->get;
+    char text[HTTPDATE_SIZE];
+    bool is_file = r->path.kind == DPATH_FILE;
+    if (is_file || r->path.kind == DPATH_USAGE) {
+        httpdate_format(g->modified_s, text);
+        at = reply_put(reply_put(at, "Last-Modified: "), text);
+        at = reply_put(at, is_file ? "\r\nAccept-Ranges: bytes\r\n" : "\r\nAccept-Ranges: none\r\n");
     }
-    uint64_t left = g->part.last + 1 - at;
-    ssize_t n = beneath_read_cached(g->fd, out, left < max ? (size_t)left : max, (off_t)at);
+    if (sends_file(r))
+        at = reply_put(at, is_file ? "Content-Type: application/octet-stream\r\n" : "Content-Type: text/plain\r\n");
+    if (r->answer.status == 206) {
+        at = reply_put_u64(reply_put(at, "Content-Range: bytes "), g->part.first);
+        at = reply_put_u64(reply_put(at, "-"), g->part.last);
+        at = reply_put(reply_put_u64(reply_put(at, "/"), g->size), "\r\n");
+    } else if (r->answer.status == 416) {
+        at = reply_put(reply_put_u64(reply_put(at, "Content-Range: bytes */"), g->size), "\r\n");
+    }
+    return at;
+}
+
+void get_send(struct request *r, struct span head)
+{
+    struct request_get *g = &r->get;
+    if (r->method->is_head || get_length(r) == 0) {
+        connection_send(r->conn, head, NULL, 0, false);
+    } else if (g->is_read && part_length(g) <= HTTP_BLOCK_BYTES) {
+        const char *body = g->memory ? g->memory : r->conn->loop->out + HTTP_ANSWER_HEAD_BYTES;
+        connection_send(r->conn, head, body, part_length(g), false);
+    } else {
+        if (g->fd >= 0) {
+            g->is_ours = (fcntl(g->fd, F_GETFL) & O_NOATIME) != 0;
+            (void)posix_fadvise(g->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+        }
+        g->at = g->part.first;
+        g->is_sent_in_pieces = true;
+        connection_send(r->conn, head, NULL, 0, true);
+    }
+}
+
+static enum sent send_memory(struct request *r)
+{
+    struct request_get *g = &r->get;
+    size_t n, from = (size_t)(g->at - g->memory_at), len = (size_t)(g->memory_len - from);
+    enum sent sent = connection_push(r->conn, g->memory + from, len, g->at + len <= g->part.last, &n);
+    g->at += n;
+    return sent;
+}
+
+/* Without a copy: only what is in memory, so that no disk is waited for. */
+static enum sent send_file(struct request *r, size_t len)
+{
+    struct request_get *g = &r->get;
+    off_t at = (off_t)g->at;
+    ssize_t n = sendfile(r->conn->entry->fd, g->fd, &at, len);
     if (n > 0)
-        return n;
-    bool was_read = g->memory && g->memory_at == at; /* and there was nothing: the file has shrunk */
-    if (n == 0 || was_read)
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    g->memory_at = at;
+        g->at += (uint64_t)n;
+    if (n < 0 && errno == EAGAIN)
+        return SENT_SOME;
+    return n > 0 || (n < 0 && errno == EINTR) ? SENT_ALL : SENT_BROKEN;
+}
+
+/* Through our memory. What the socket does not take is read again when it does. */
+static enum sent send_copy(struct request *r, size_t len, bool *must_wait)
+{
+    struct request_get *g = &r->get;
+    char *room = r->conn->loop->out;
+    size_t n = 0;
+    ssize_t got = beneath_read_cached(g->fd, room, len, (off_t)g->at);
+    *must_wait = got < 0;
+    if (got <= 0)
+        return SENT_BROKEN; /* 0: the file has shrunk */
+    enum sent sent = connection_push(r->conn, room, (size_t)got, g->at + (uint64_t)got <= g->part.last, &n);
+    g->at += n;
+    return sent;
+}
+
+/* The connection is busy until the device's threads have read more. */
+static enum sent fetch(struct request *r)
+{
+    struct request_get *g = &r->get;
+    if (g->memory && g->memory_at == g->at) /* has been read, and there was nothing: the file has shrunk */
+        return SENT_BROKEN;
+    g->memory_at = g->at;
     g->memory_len = 0;
     g->read_errno = ECANCELED; /* unless the job runs */
     (void)request_run(r, read_work, NULL, true);
-    return 0;
+    return SENT_SOME;
 }
 
-static struct MHD_Response *large_response(struct request *r)
+static enum sent send_piece(struct request *r)
 {
     struct request_get *g = &r->get;
-    uint64_t len = part_length(g);
-    g->has_send_limit = r->http->opts.keepalive_s > HTTP_SEND_LIMIT_S;
-    if (g->has_send_limit)
-        (void)MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)HTTP_SEND_LIMIT_S);
-    (void)posix_fadvise(g->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    return MHD_create_response_from_callback(len, len < HTTP_BLOCK_BYTES ? (size_t)len : HTTP_BLOCK_BYTES, next_piece,
-                                             r, NULL);
+    uint64_t left = g->part.last + 1 - g->at;
+    size_t len = left < HTTP_SENDFILE_BYTES ? (size_t)left : HTTP_SENDFILE_BYTES;
+    bool must_wait;
+    if (g->read_errno != 0)
+        return SENT_BROKEN;
+    if (g->memory && g->at >= g->memory_at && g->at < g->memory_at + g->memory_len)
+        return send_memory(r);
+    if (g->is_ours && beneath_is_in_memory(g->fd, (off_t)g->at, len))
+        return send_file(r, len);
+    enum sent sent = send_copy(r, len < HTTP_BLOCK_BYTES ? len : HTTP_BLOCK_BYTES, &must_wait);
+    return must_wait ? fetch(r) : sent;
 }
 
-static ssize_t no_piece(void *arg, uint64_t pos, char *out, size_t max)
-{
-    (void)arg;
-    (void)pos;
-    (void)out;
-    (void)max;
-    return MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
-static struct MHD_Response *make_response(struct request *r)
+enum sent get_send_more(struct request *r)
 {
     struct request_get *g = &r->get;
-    uint64_t len = sends_file(r) ? part_length(g) : 0;
-    if (len == 0)
-        return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
-    if (r->method->is_head)
-        return MHD_create_response_from_callback(len, 1, no_piece, NULL, NULL);
-    if (g->is_read) {
-        /* It stays until the request has ended, and the answer with it. */
-        return MHD_create_response_from_buffer(len, g->memory, MHD_RESPMEM_PERSISTENT);
-    }
-    return large_response(r);
-}
-
-enum MHD_Result get_reply(struct request *r)
-{
-    struct request_get *g = &r->get;
-    int status = r->answer.status;
-    char text[80];
-    struct MHD_Response *response = make_response(r);
-    if (!response)
-        return MHD_NO;
-    if (r->path.kind == DPATH_FILE || r->path.kind == DPATH_USAGE) {
-        httpdate_format(g->modified_s, text);
-        (void)MHD_add_response_header(response, "Last-Modified", text);
-        (void)MHD_add_response_header(response, "Accept-Ranges", r->path.kind == DPATH_FILE ? "bytes" : "none");
-    }
-    if (sends_file(r))
-        (void)MHD_add_response_header(response, "Content-Type",
-                                      r->path.kind == DPATH_FILE ? "application/octet-stream" : "text/plain");
-    if (status == 206) {
-        snprintf(text, sizeof text, "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, g->part.first, g->part.last, g->size);
-        (void)MHD_add_response_header(response, "Content-Range", text);
-    } else if (status == 416) {
-        snprintf(text, sizeof text, "bytes */%" PRIu64, g->size);
-        (void)MHD_add_response_header(response, "Content-Range", text);
-    }
-    return reply_queue(r, status, response, r->answer.closes);
+    uint64_t began = g->at;
+    enum sent sent = SENT_ALL;
+    while (g->is_sent_in_pieces && g->at <= g->part.last && sent == SENT_ALL)
+        sent = send_piece(r);
+    if (sent == SENT_SOME && r->conn->state == CONNECTION_SEND && g->at != began)
+        http_conn_enter(r->conn->entry, HTTP_PHASE_SEND);
+    return sent;
 }
 
 void get_fini(struct request *r)
 {
     struct stat st;
-    if (r->get.has_send_limit)
-        (void)MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, r->http->opts.keepalive_s);
-    if (r->get.memory != r->get.small)
-        free(r->get.memory);
+    free(r->get.memory);
     if (r->get.fd < 0)
         return;
     /* The last close of an unlinked file frees its blocks, which waits for the disk. */

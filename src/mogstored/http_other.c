@@ -87,13 +87,6 @@ static void delete_work(struct request *r)
 
 /* ---- on the connection's thread ---- */
 
-static enum MHD_Result deleted(struct request *r, const char *data, size_t *size)
-{
-    (void)data;
-    (void)size;
-    return request_has_begun(r);
-}
-
 void delete_begin(struct request *r)
 {
     switch (r->path.kind) {
@@ -111,7 +104,7 @@ void delete_begin(struct request *r)
     if (device_health(r->dev) == DEVICE_READONLY)
         request_answer(r, 403, "read-only device");
     else
-        (void)request_run(r, delete_work, deleted, false);
+        (void)request_run(r, delete_work, request_has_begun, false);
 }
 
 void options_begin(struct request *r)

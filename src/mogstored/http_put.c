@@ -19,8 +19,8 @@ enum { FIRST_BUFFER_BYTES = 16 << 10 };
 
 static bool check_md5(struct request *r)
 {
-    const char *value = r->fields[FIELD_CONTENT_MD5];
-    const char *trailer = r->fields[FIELD_TRAILER];
+    const char *value = r->head.fields[FIELD_CONTENT_MD5];
+    const char *trailer = r->head.fields[FIELD_TRAILER];
     r->put.md5_announced = trailer && strcasestr(trailer, "Content-MD5") != NULL;
     if (!value)
         return true;
@@ -35,7 +35,7 @@ static bool check_md5(struct request *r)
 static bool check_range(struct request *r)
 {
     struct upload *u = &r->put.upload;
-    const char *value = r->fields[FIELD_CONTENT_RANGE];
+    const char *value = r->head.fields[FIELD_CONTENT_RANGE];
     if (!value)
         return true;
     if (range_parse_content(span_of(value), &u->range) != MOG_OK) {
@@ -43,7 +43,7 @@ static bool check_range(struct request *r)
         request_answer_close(r, 400, "Content-Range not understood");
         return false;
     }
-    if (r->is_chunked || !r->has_length || r->length != u->range.last - u->range.first + 1) {
+    if (r->head.is_chunked || !r->head.has_length || r->head.length != u->range.last - u->range.first + 1) {
         request_answer_close(r, 400, "Content-Range needs a Content-Length that fits");
         return false;
     }
@@ -108,7 +108,7 @@ static void need_open(struct request *r)
     struct request_put *p = &r->put;
     if (p->is_open)
         return;
-    if (p->has_md5 || p->md5_announced || r->is_chunked) /* trailers may bring one unannounced */
+    if (p->has_md5 || p->md5_announced || r->head.is_chunked) /* trailers may bring one unannounced */
         p->upload.md5 = digest_new(DIGEST_MD5);
     p->result = upload_open(&p->upload, &r->fail);
     p->is_open = p->result == MOG_OK;
@@ -206,16 +206,14 @@ static void answer_failure(struct request *r)
     char peer[HTTP_PEER_SIZE];
     if (r->put.result != MOG_EDIGEST && r->put.result != MOG_ENOTFOUND)
         janitor_warn(r->dev->janitor, "put: PUT /%s/%s failed from %s: %s", r->dev->name, r->path.below,
-                     http_conn_peer(r->conn, peer), r->fail.text);
+                     http_conn_peer(r->conn->entry, peer), r->fail.text);
 }
 
-static enum MHD_Result opened(struct request *r, const char *data, size_t *size)
+static void opened(struct request *r)
 {
-    (void)data;
-    (void)size;
     if (r->answer.status == 0 && r->put.result != MOG_OK)
         answer_failure(r);
-    return request_has_begun(r);
+    request_has_begun(r);
 }
 
 void put_begin(struct request *r)
@@ -225,21 +223,22 @@ void put_begin(struct request *r)
         return;
     u->dev = r->dev;
     u->path = r->path.below;
-    u->length = r->is_chunked ? -1 : (int64_t)r->length;
+    u->length = r->head.is_chunked ? -1 : (int64_t)r->head.length;
     u->is_synced = atomic_load(&r->http->opts.settings->is_synced) && !r->path.is_test_write;
     /* Who asks before sending must not be told "go on" and then "no". */
-    if (r->has_expect)
+    if (r->head.has_expect)
         (void)request_run(r, open_work, opened, false);
 }
 
 static size_t buffer_limit(const struct request *r)
 {
-    if (!r->is_chunked && r->length < HTTP_BUFFER_BYTES)
-        return (size_t)r->length;
+    if (!r->head.is_chunked && r->head.length < HTTP_BUFFER_BYTES)
+        return (size_t)r->head.length;
     return HTTP_BUFFER_BYTES;
 }
 
-/* Room for some of `size` bytes; the buffer grows with what really comes, since slow clients may be many. */
+/* Room for some more bytes, but when the buffer is full; it grows with what really comes, since slow clients may be
+ * many. */
 static size_t make_room(struct request *r, size_t size)
 {
     struct request_put *p = &r->put;
@@ -254,40 +253,51 @@ static size_t make_room(struct request *r, size_t size)
     return p->cap - p->used;
 }
 
-static enum MHD_Result written(struct request *r, const char *data, size_t *size)
+static void written(struct request *r)
 {
     if (r->answer.status == 0 && r->put.result != MOG_OK)
         answer_failure(r);
-    return request_continue(r, data, size);
 }
 
-enum MHD_Result put_body(struct request *r, const char *data, size_t *size)
+/* A full buffer goes to the disk, unless it is all that comes: that is for the end. */
+static void write_when_full(struct request *r)
 {
     struct request_put *p = &r->put;
-    size_t room = make_room(r, *size), n = *size < room ? *size : room;
+    bool is_all = !r->head.is_chunked && p->received == r->head.length;
+    if (p->used < HTTP_BUFFER_BYTES || is_all)
+        return;
+    if (!request_run(r, write_work, written, p->is_open))
+        p->used = 0;
+}
+
+void put_filled(struct request *r, size_t n)
+{
+    r->put.used += n;
+    r->put.received += n;
+    http_conn_enter(r->conn->entry, HTTP_PHASE_BODY);
+    write_when_full(r);
+}
+
+size_t put_body(struct request *r, const char *data, size_t len)
+{
+    struct request_put *p = &r->put;
+    size_t room = make_room(r, len), n = len < room ? len : room;
     memcpy(p->buffer + p->used, data, n);
-    p->used += n;
-    p->received += n;
-    *size -= n;
-    http_conn_enter(r->conn, HTTP_PHASE_BODY);
-    /*
-     * Only with bytes left over: when a chunk was taken whole and another one is in its buffer, libmicrohttpd calls
-     * again at once, although the connection is suspended.
-     */
-    if (*size > 0) {
-        if (!request_run(r, write_work, written, p->is_open)) {
-            p->used = 0;
-            return request_continue(r, data + n, size);
-        }
-    }
-    return MHD_YES;
+    put_filled(r, n);
+    return n;
+}
+
+char *put_room(struct request *r, size_t *len)
+{
+    *len = make_room(r, 1);
+    return r->put.buffer + r->put.used;
 }
 
 /* A trailer may bring the digest. False: the answer is set. */
 static bool check_trailer(struct request *r)
 {
     struct request_put *p = &r->put;
-    const char *value = MHD_lookup_connection_value(r->connection, MHD_FOOTER_KIND, "Content-MD5");
+    const char *value = r->chunked.has_md5 ? r->chunked.md5 : NULL;
     if (!value && p->md5_announced && !p->has_md5) {
         request_answer(r, 400, "the announced Content-MD5 did not come");
         return false;
@@ -302,24 +312,19 @@ static bool check_trailer(struct request *r)
     return true;
 }
 
-static enum MHD_Result committed(struct request *r, const char *data, size_t *size)
+static void committed(struct request *r)
 {
-    (void)data;
-    (void)size;
     if (r->answer.status == 0 && r->put.result != MOG_OK)
         answer_failure(r);
     if (r->answer.status == 0)
         request_answer(r, atomic_load(&r->http->opts.settings->put_status), NULL);
-    return reply_answer(r);
+    reply_answer(r);
 }
 
-enum MHD_Result put_end(struct request *r, const char *data, size_t *size)
+void put_end(struct request *r)
 {
-    (void)data;
-    (void)size;
     if (!check_trailer(r) || !request_run(r, commit_work, committed, r->put.is_open))
-        return reply_answer(r);
-    return MHD_YES;
+        reply_answer(r);
 }
 
 void put_fini(struct request *r, bool is_broken_off)
@@ -330,6 +335,6 @@ void put_fini(struct request *r, bool is_broken_off)
     p->buffer = NULL;
     if (is_broken_off && r->answer.status == 499 && r->dev && r->method && r->method->body)
         janitor_warn(r->dev->janitor, "put: PUT /%s/%s failed from %s after %" PRIu64 " bytes: premature end",
-                     r->dev->name, r->path.below, http_conn_peer(r->conn, peer), p->received);
+                     r->dev->name, r->path.below, http_conn_peer(r->conn->entry, peer), p->received);
     upload_abandon(&p->upload);
 }

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* One HTTP request from its first line to its end. */
+/* One HTTP request from its head to its end. */
 #include "mogstored/http_request.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/mem.h"
-#include "common/num.h"
 #include "mogstored/access_log.h"
 #include "mogstored/settings.h"
+
+enum { ROOMY_HEAD = 1 << 10 /* heads up to this size lie in memory that is used again */ };
 
 static const struct http_method methods[] = {
     {"GET", STATS_GET, false, false, get_begin, NULL, NULL},
@@ -33,37 +32,41 @@ static const struct http_method *find_method(const char *name)
     return NULL;
 }
 
-/*
- * The library takes the arguments of a query apart before anybody asks for them, and when they do not fit into the
- * connection's memory it forgets the request, unanswered. What it is going to look at is what we have been given.
- */
-static void hide_arguments(const char *uri)
+/* Memory for a request with a head of `len` bytes: zero, but for the last parts. */
+static struct request *request_new(struct connection *c, size_t len)
 {
-    char *query = strchr(uri, '?');
-    if (query && query[1] != '\0')
-        query[1] = '\0';
-}
-
-void *request_new(void *listener, const char *uri, struct MHD_Connection *connection)
-{
-    struct http_listener *l = listener;
-    size_t len = strnlen(uri, HTTP_TARGET_MAX + 1);
-    struct request *r = request_take(l->http, len);
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    r->listener = l;
+    struct http_loop *l = c->loop;
+    struct request *r = l->spare;
+    if (r && len <= r->room) {
+        l->spare = NULL;
+    } else {
+        size_t room = len > ROOMY_HEAD ? len : ROOMY_HEAD;
+        r = mem_alloc(sizeof *r + room);
+        r->room = room;
+    }
+    memset(r, 0, offsetof(struct request, chunked));
+    r->fail.text[0] = '\0';
     r->http = l->http;
-    r->connection = connection;
-    r->conn = info->socket_context;
-    r->conn->has_asked = true;
-    r->conn->request = r;
+    r->conn = c;
     r->started_mono_us = clock_mono_us();
     r->get.fd = -1;
     upload_init(&r->put.upload);
-    memcpy(r->target, uri, len);
-    r->target[len] = '\0';
-    hide_arguments(uri);
-    http_conn_enter(r->conn, HTTP_PHASE_HEADER);
+    c->request = r;
     return r;
+}
+
+void request_free(struct request *r)
+{
+    free(r);
+}
+
+static void give_back(struct request *r)
+{
+    struct http_loop *l = r->conn->loop;
+    if (l->spare || r->room > ROOMY_HEAD)
+        request_free(r);
+    else
+        l->spare = r;
 }
 
 void request_answer(struct request *r, int status, const char *text)
@@ -87,7 +90,7 @@ static void job_done(struct job *j, bool has_run)
     struct request *r = (struct request *)((char *)j - offsetof(struct request, job));
     if (!has_run)
         request_answer_close(r, 503, "shutting down");
-    MHD_resume_connection(r->connection);
+    loop_resume(r->conn);
 }
 
 bool request_run(struct request *r, void (*work)(struct request *r), request_step_fn after, bool is_urgent)
@@ -101,8 +104,8 @@ bool request_run(struct request *r, void (*work)(struct request *r), request_ste
     r->after = after;
     r->job.run = run_job;
     r->job.done = job_done;
-    http_conn_enter(r->conn, HTTP_PHASE_BUSY);
-    MHD_suspend_connection(r->connection);
+    http_conn_enter(r->conn->entry, HTTP_PHASE_BUSY);
+    r->conn->state = CONNECTION_BUSY;
     if (!device_submit(r->dev, &r->job, true))
         job_done(&r->job, false);
     return true;
@@ -110,85 +113,9 @@ bool request_run(struct request *r, void (*work)(struct request *r), request_ste
 
 /* ---- the checks of a request's head ---- */
 
-struct head {
-    struct request *r;
-    const char *refusal; /* why the head is refused with 400; NULL: it is not */
-};
-
-/* REQUEST_FIELDS: none of them. */
-static enum request_field find_field(const char *name)
+static bool has_body(const struct request *r)
 {
-    static const char *const names[REQUEST_FIELDS] = {
-        [FIELD_CONTENT_LENGTH] = "Content-Length",
-        [FIELD_CONTENT_MD5] = "Content-MD5",
-        [FIELD_CONTENT_RANGE] = "Content-Range",
-        [FIELD_EXPECT] = "Expect",
-        [FIELD_IF_MODIFIED_SINCE] = "If-Modified-Since",
-        [FIELD_IF_RANGE] = "If-Range",
-        [FIELD_RANGE] = "Range",
-        [FIELD_TRAILER] = "Trailer",
-        [FIELD_TRANSFER_ENCODING] = "Transfer-Encoding",
-    };
-    size_t i = 0;
-    while (i < REQUEST_FIELDS && ((name[0] | 0x20) != (names[i][0] | 0x20) || strcasecmp(name, names[i]) != 0))
-        i++;
-    return (enum request_field)i;
-}
-
-static bool has_space(const char *name)
-{
-    while (*name != '\0' && *name != ' ' && *name != '\t')
-        name++;
-    return *name != '\0';
-}
-
-static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    struct head *h = arg;
-    (void)kind;
-    if (has_space(name))
-        h->refusal = "bad header name";
-    /*
-     * Names and values lie in the order in which they came. Of a header that goes on in the next line the library makes
-     * a new one, behind all of them: joined to the name what belongs to the value.
-     */
-    if (value && (uintptr_t)value < (uintptr_t)name)
-        h->refusal = "folded header";
-    enum request_field field = find_field(name);
-    if (field == REQUEST_FIELDS)
-        return MHD_YES;
-    const char **first = &h->r->fields[field];
-    if (!value)
-        value = "";
-    if (field == FIELD_CONTENT_LENGTH && *first && strcmp(*first, value) != 0)
-        h->refusal = "more than one Content-Length";
-    if (field == FIELD_TRANSFER_ENCODING && *first)
-        h->refusal = "more than one Transfer-Encoding";
-    if (!*first)
-        *first = value;
-    return MHD_YES;
-}
-
-/* How the body is framed; sets the answer when that is not clear. */
-static void check_framing(struct request *r)
-{
-    struct head h = {.r = r};
-    (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, look_at_header, &h);
-    const char *length = r->fields[FIELD_CONTENT_LENGTH], *encoding = r->fields[FIELD_TRANSFER_ENCODING];
-    if (length && encoding)
-        h.refusal = "Content-Length and Transfer-Encoding";
-    if (length && num_parse_u64(span_of(length), 0, INT64_MAX, &r->length) != MOG_OK)
-        h.refusal = "bad Content-Length";
-    if (h.refusal) {
-        request_answer_close(r, 400, h.refusal);
-        return;
-    }
-    r->has_length = length != NULL;
-    r->is_chunked = encoding && strcasecmp(encoding, "chunked") == 0;
-    if (encoding && !r->is_chunked)
-        request_answer_close(r, 501, "unknown Transfer-Encoding");
-    const char *expect = r->fields[FIELD_EXPECT];
-    r->has_expect = expect && strcasecmp(expect, "100-continue") == 0;
+    return r->head.is_chunked || r->head.length > 0;
 }
 
 static bool is_reading(const struct request *r)
@@ -219,25 +146,19 @@ static void refuse_target(struct request *r, enum mog_err e)
 static void check_head(struct request *r)
 {
     struct http *h = r->http;
-    if (r->conn->is_surplus && http_conns_is_surplus(h->conns, r->conn)) {
-        request_answer_close(r, 503, "too many connections");
-        return;
-    }
-    check_framing(r);
-    if (r->answer.status != 0)
-        return;
+    const struct connection *c = r->conn;
     if (!r->method) {
         request_answer(r, 501, "method not implemented");
         return;
     }
-    if (r->method->is_write && r->listener->is_readonly) {
+    if (r->method->is_write && c->listener->is_readonly) {
         request_answer(r, 405, "this port is for reading");
-        r->answer.closes = r->is_chunked || r->length > 0;
+        r->answer.closes = has_body(r);
         return;
     }
     if (strcmp(r->method->name, "MKCOL") == 0)
         return;
-    if (r->method->is_write && !settings_is_allowed(h->opts.settings, (struct sockaddr *)&r->conn->address)) {
+    if (r->method->is_write && !settings_is_allowed(h->opts.settings, (const struct sockaddr *)&c->entry->address)) {
         request_answer(r, 403, "not allowed from here");
         return;
     }
@@ -245,11 +166,11 @@ static void check_head(struct request *r)
         request_answer(r, 403, "this node is read-only");
         return;
     }
-    if (r->target_len > HTTP_TARGET_MAX) {
+    if (r->head.target_len > HTTP_TARGET_MAX) {
         request_answer(r, 400, "Invalid filename");
         return;
     }
-    enum mog_err e = dpath_parse(span_make(r->target, r->target_len), &r->path);
+    enum mog_err e = dpath_parse(span_make(r->head.target, r->head.target_len), &r->path);
     if (e != MOG_OK)
         refuse_target(r, e);
     else if (r->method->is_write && (r->path.has_query || (r->path.trailing_slash && r->path.kind != DPATH_DEVICE)))
@@ -257,11 +178,6 @@ static void check_head(struct request *r)
 }
 
 /* ---- the steps ---- */
-
-static bool has_body(const struct request *r)
-{
-    return r->is_chunked || r->length > 0;
-}
 
 /* How much of a body is dropped for the sake of the connection, and of a client that reads no answer before. */
 static uint64_t drain_limit(const struct request *r)
@@ -272,25 +188,37 @@ static uint64_t drain_limit(const struct request *r)
 }
 
 /* An answer that comes before the body: the rest is dropped if it is small, else the connection goes. */
-static enum MHD_Result answer_early(struct request *r)
+static bool waits_for_body(const struct request *r)
 {
-    if (!has_body(r) && !r->answer.closes)
-        return MHD_YES;
-    bool is_bounded = !r->is_chunked || !r->method || !r->method->body;
-    if (!r->answer.closes && !r->has_expect && is_bounded && r->length <= drain_limit(r))
-        return MHD_YES;
-    r->answer.closes = true;
-    return reply_answer(r);
+    bool is_bounded = !r->head.is_chunked || !r->method || !r->method->body;
+    return has_body(r) && !r->answer.closes && !r->head.has_expect && is_bounded && r->head.length <= drain_limit(r);
 }
 
-enum MHD_Result request_has_begun(struct request *r)
+static void say_continue(struct request *r)
 {
-    if (r->after)
-        return MHD_YES; /* suspended */
-    if (r->answer.status != 0)
-        return answer_early(r);
-    http_conn_enter(r->conn, has_body(r) ? HTTP_PHASE_BODY : HTTP_PHASE_BUSY);
-    return MHD_YES;
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    size_t n;
+    if (!r->head.has_expect || r->head.is_1_0)
+        return;
+    /* The last answer was taken whole, so there is room; and if not, who waits for it goes on after a while. */
+    (void)connection_push(r->conn, text, sizeof text - 1, false, &n);
+}
+
+void request_has_begun(struct request *r)
+{
+    struct connection *c = r->conn;
+    if (c->state == CONNECTION_BUSY)
+        return;
+    c->state = CONNECTION_BODY;
+    http_conn_enter(c->entry, has_body(r) ? HTTP_PHASE_BODY : HTTP_PHASE_BUSY);
+    if (r->answer.status != 0 && !waits_for_body(r)) {
+        r->answer.closes = r->answer.closes || has_body(r);
+        reply_answer(r);
+    } else if (!has_body(r)) {
+        request_body_ended(r);
+    } else if (r->answer.status == 0) {
+        say_continue(r);
+    }
 }
 
 /* The device is known, or known not to be there. */
@@ -313,20 +241,18 @@ static void begin_on_device(struct request *r)
     }
 }
 
-static enum MHD_Result searched(struct request *r, const char *data, size_t *size)
+static void searched(struct request *r)
 {
-    (void)data;
-    (void)size;
     r->dev = r->search.found;
     if (r->answer.status == 0)
         begin_on_device(r);
-    return request_has_begun(r);
+    request_has_begun(r);
 }
 
 static void search_done(struct devices_search *s)
 {
     struct request *r = (struct request *)((char *)s - offsetof(struct request, search));
-    MHD_resume_connection(r->connection);
+    loop_resume(r->conn);
 }
 
 static void search_device(struct request *r)
@@ -334,22 +260,20 @@ static void search_device(struct request *r)
     r->search.id = r->path.devid;
     r->search.done = search_done;
     r->after = searched;
-    http_conn_enter(r->conn, HTTP_PHASE_BUSY);
-    MHD_suspend_connection(r->connection);
+    http_conn_enter(r->conn->entry, HTTP_PHASE_BUSY);
+    r->conn->state = CONNECTION_BUSY;
     if (devices_search(r->http->opts.devices, &r->search))
         return;
     request_answer(r, 503, "too many look for devices");
-    MHD_resume_connection(r->connection);
+    loop_resume(r->conn);
 }
 
-static enum MHD_Result begin(struct request *r, const char *method)
+static void begin(struct request *r)
 {
-    r->has_begun = true;
-    r->method_name = method;
-    r->method = find_method(method);
+    r->method = find_method(r->head.method);
     check_head(r);
     if (r->answer.status != 0)
-        return request_has_begun(r);
+        return;
     if (r->path.kind == DPATH_DEVICE || r->path.kind == DPATH_USAGE || r->path.kind == DPATH_FILE) {
         r->dev = devices_find(r->http->opts.devices, r->path.devid);
         if (r->dev)
@@ -359,59 +283,74 @@ static enum MHD_Result begin(struct request *r, const char *method)
     } else {
         r->method->begin(r);
     }
-    return request_has_begun(r);
 }
 
-/* The library takes no answer in the middle of a body: this one goes past it, as the last thing on the connection. */
-static enum MHD_Result break_off(struct request *r)
+void request_begin(struct connection *c, const char *head, size_t len)
 {
-    char text[128];
-    int n = snprintf(text, sizeof text, "HTTP/1.1 %d -\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-                     r->answer.status);
-    (void)send(r->conn->fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return MHD_NO;
+    struct request *r = request_new(c, len);
+    const char *refusal = NULL;
+    memcpy(r->bytes, head, len);
+    int status = http_head_parse(r->bytes, len, &r->head, &refusal);
+    r->body_left = r->head.length;
+    r->chunked = (struct chunked){0};
+    if (c->entry->is_surplus && http_conns_is_surplus(c->loop->http->conns, c->entry)) {
+        request_answer_close(r, 503, "too many connections");
+    } else if (status != 0) {
+        request_answer_close(r, status, refusal);
+    } else {
+        begin(r);
+    }
+    request_has_begun(r);
+}
+
+void request_refuse(struct connection *c, int status, const char *text)
+{
+    struct request *r = request_new(c, 0);
+    request_answer_close(r, status, text);
+    reply_answer(r);
+}
+
+bool request_wants_body(const struct request *r)
+{
+    return r->answer.status == 0 && r->method->body;
 }
 
 /* Body that nobody wants. */
-static enum MHD_Result drop_body(struct request *r, size_t *size)
+static void drop_body(struct request *r, size_t len)
 {
-    r->dropped += *size;
-    *size = 0;
-    http_conn_enter(r->conn, HTTP_PHASE_BODY);
-    return r->dropped > drain_limit(r) ? break_off(r) : MHD_YES;
+    r->dropped += len;
+    http_conn_enter(r->conn->entry, HTTP_PHASE_BODY);
+    if (r->dropped <= drain_limit(r))
+        return;
+    r->answer.closes = true;
+    reply_answer(r);
 }
 
-enum MHD_Result request_continue(struct request *r, const char *data, size_t *size)
+size_t request_body(struct request *r, const char *data, size_t len)
 {
-    if (*size > 0) {
-        if (r->answer.status != 0 || !r->method || !r->method->body)
-            return drop_body(r, size);
-        return r->method->body(r, data, size);
-    }
-    if (r->answer.status != 0)
-        return reply_answer(r);
-    if (r->method && r->method->end)
-        return r->method->end(r, data, size);
-    request_answer(r, 500, "no answer");
-    return reply_answer(r);
+    if (request_wants_body(r))
+        return r->method->body(r, data, len);
+    drop_body(r, len);
+    return len;
 }
 
-enum MHD_Result request_handle(void *listener, struct MHD_Connection *connection, const char *url, const char *method,
-                               const char *version, const char *data, size_t *size, void **request)
+void request_broken_body(struct request *r, int status, const char *text)
 {
-    struct request *r = *request;
-    (void)listener;
-    (void)connection;
-    (void)url;
-    (void)version;
-    if (!r->has_begun)
-        return begin(r, method);
-    if (r->after) {
-        request_step_fn after = r->after;
-        r->after = NULL;
-        return after(r, data, size);
+    if (r->answer.status == 0)
+        request_answer(r, status, text);
+    r->answer.closes = true;
+    reply_answer(r);
+}
+
+void request_body_ended(struct request *r)
+{
+    if (r->answer.status == 0 && r->method->end) {
+        r->method->end(r);
+        return;
     }
-    return request_continue(r, data, size);
+    if (r->answer.status == 0)
+        request_answer(r, 500, "no answer");
+    reply_answer(r);
 }
 
 static void account(struct request *r)
@@ -421,38 +360,32 @@ static void account(struct request *r)
     enum stats_method m = r->method ? r->method->counted_as : STATS_OTHER;
     uint64_t sent = 0;
     if (m == STATS_GET && r->is_answered && (r->answer.status == 200 || r->answer.status == 206))
-        sent = r->get.part.last + 1 - r->get.part.first;
+        sent = get_length(r);
     stats_add_request(stats, m, r->answer.status, took);
-    atomic_fetch_add_explicit(&stats->bytes_sent, sent, memory_order_relaxed);
-    atomic_fetch_add_explicit(&stats->bytes_received, r->put.received, memory_order_relaxed);
+    if (sent > 0)
+        atomic_fetch_add_explicit(&stats->bytes_sent, sent, memory_order_relaxed);
+    if (r->put.received > 0)
+        atomic_fetch_add_explicit(&stats->bytes_received, r->put.received, memory_order_relaxed);
     if (!r->http->opts.access_log)
         return;
     char peer[HTTP_PEER_SIZE];
     access_log_add(r->http->opts.access_log, &(struct access_entry){
-                                                 .peer = http_conn_peer(r->conn, peer),
-                                                 .method = r->method_name ? r->method_name : "-",
-                                                 .target = r->target,
+                                                 .peer = http_conn_peer(r->conn->entry, peer),
+                                                 .method = r->head.method ? r->head.method : "-",
+                                                 .target = r->head.target ? r->head.target : "-",
                                                  .status = r->answer.status,
                                                  .bytes = m == STATS_PUT ? r->put.received : sent,
                                                  .took_us = took,
                                              });
 }
 
-void request_completed(void *listener, struct MHD_Connection *connection, void **request,
-                       enum MHD_RequestTerminationCode code)
+void request_end(struct request *r, bool is_whole)
 {
-    struct request *r = *request;
-    (void)listener;
-    (void)connection;
-    if (!r)
-        return;
-    *request = NULL;
-    if (r->answer.status == 0 && code != MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        r->answer.status = r->has_begun ? 499 : 400;
+    if (r->answer.status == 0)
+        r->answer.status = 499;
     account(r);
-    put_fini(r, code != MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    put_fini(r, !is_whole);
     get_fini(r);
     r->conn->request = NULL;
-    http_conn_enter(r->conn, HTTP_PHASE_IDLE);
-    request_give(r);
+    give_back(r);
 }

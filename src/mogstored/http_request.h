@@ -1,60 +1,47 @@
 /* SPDX-License-Identifier: MIT */
-/* One HTTP request from its first line to its end; shared by the http_*.c files only. */
+/* Threads, connections and requests of the HTTP server; shared by the http_*.c files only. */
 #ifndef MOG_MOGSTORED_HTTP_REQUEST_H
 #define MOG_MOGSTORED_HTTP_REQUEST_H
 
 #include "common/err.h"
+#include "common/http_conns.h"
+#include "common/httpdate.h"
+#include "common/range.h"
 #include "common/span.h"
 #include "mogstored/device.h"
 #include "mogstored/devices.h"
 #include "mogstored/dpath.h"
 #include "mogstored/http.h"
-#include "common/http_conns.h"
+#include "mogstored/http_chunked.h"
+#include "mogstored/http_head.h"
 #include "mogstored/md5field.h"
-#include "common/range.h"
 #include "mogstored/upload.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <microhttpd.h>
-
 enum {
     HTTP_TARGET_MAX = 8192,             /* bytes of a target that are looked at */
     HTTP_SMALL_BYTES = 16 << 10,        /* files up to this size are sent from memory, together with the head */
-    HTTP_BLOCK_BYTES = 64 << 10,        /* pieces of a larger file, for a connection that is being sent to */
+    HTTP_BLOCK_BYTES = 64 << 10,        /* pieces of a file that goes through our memory, and of what comes in */
+    HTTP_SENDFILE_BYTES = 1 << 20,      /* pieces of a file that does not */
     HTTP_READ_BYTES = 128 << 10,        /* read at once when a disk must be waited for */
     HTTP_BUFFER_BYTES = 256 << 10,      /* of an upload, before it is handed to the disk */
     HTTP_DRAIN_OTHER_BYTES = 64 << 10,  /* body that is dropped to keep a connection: of a GET... */
     HTTP_DRAIN_PUT_BYTES = 1 << 20,     /* ... and of a refused upload */
     HTTP_DRAIN_FAILED_BYTES = 64 << 20, /* ... and of one that failed when a part had come */
-    HTTP_SEND_LIMIT_S = 30,             /* for a reader that takes nothing */
+    HTTP_ANSWER_HEAD_BYTES = 1 << 10,   /* room for the head of any answer */
     HTTP_RETRY_AFTER_S = 10,
-    REQUEST_SPARES = 16,
 };
 
+struct connection;
 struct request;
 
-/* The headers that somebody asks for. */
-enum request_field {
-    FIELD_CONTENT_LENGTH,
-    FIELD_CONTENT_MD5,
-    FIELD_CONTENT_RANGE,
-    FIELD_EXPECT,
-    FIELD_IF_MODIFIED_SINCE,
-    FIELD_IF_RANGE,
-    FIELD_RANGE,
-    FIELD_TRAILER,
-    FIELD_TRANSFER_ENCODING,
-    REQUEST_FIELDS,
-};
-
-/*
- * A step of a request on its connection's thread. `data` and `*size` are the piece of the body at hand, as the library
- * offers it (*size 0: none); what is taken is subtracted from *size.
- */
-typedef enum MHD_Result (*request_step_fn)(struct request *r, const char *data, size_t *size);
+/* A step of a request on its connection's thread: it sets the answer, starts a job, or goes on with the body. */
+typedef void (*request_step_fn)(struct request *r);
 
 struct http_method {
     const char *name;
@@ -62,16 +49,63 @@ struct http_method {
     bool is_write; /* needs permission, and is refused on a read-only port */
     bool is_head;
     void (*begin)(struct request *r); /* the head was checked; may set the answer or start a job */
-    request_step_fn body;             /* NULL: dropped */
-    request_step_fn end;              /* the body is there, and no answer yet; NULL: cannot be */
+    /* Take some of the `len` bytes of body at `data`, and return how many. NULL: dropped. */
+    size_t (*body)(struct request *r, const char *data, size_t len);
+    void (*end)(struct request *r); /* the body is there, and no answer yet; NULL: cannot be */
 };
 
 /* One port. */
 struct http_listener {
     struct http *http;
-    struct MHD_Daemon *daemon;
     int fd;
     bool is_readonly;
+};
+
+/*
+ * One thread and what is its own. Whoever finishes a connection's job puts it on `done`, from any thread; all else is
+ * the thread's.
+ */
+struct http_loop {
+    struct http *http;
+    pthread_t thread;
+    int epoll, wake; /* `wake`: an eventfd, written when `done` gets its first */
+    bool is_running, is_deaf /* accepts nothing for a moment */;
+    _Atomic(struct connection *) done;
+    struct connection *first, *ready_first; /* all of this thread; those with more to do than is fair at once */
+    struct request *spare;                  /* memory for the next request; NULL: none */
+    int64_t date_s;                         /* what `date` says */
+    char date[HTTPDATE_SIZE];
+    char in[HTTP_BLOCK_BYTES];
+    char out[HTTP_ANSWER_HEAD_BYTES + HTTP_BLOCK_BYTES]; /* an answer: its head ends where its body begins */
+};
+
+enum connection_state {
+    CONNECTION_HEAD,   /* a head is awaited */
+    CONNECTION_BODY,   /* the head was taken, and there is more of the body */
+    CONNECTION_BUSY,   /* a job or a search runs, and nothing else touches the request */
+    CONNECTION_SEND,   /* the answer is being sent */
+    CONNECTION_LINGER, /* it was sent, and what still comes is dropped: a reset would destroy it on its way */
+};
+
+/* Its loop's, but for what `entry` says, and `done_next`. */
+struct connection {
+    struct http_conn *entry;
+    struct http_loop *loop;
+    const struct http_listener *listener;
+    struct connection *prev, *next, *ready_prev, *ready_next;
+    struct connection *done_next; /* of who finishes its job */
+    struct request *request;      /* NULL between requests */
+    enum connection_state state;
+    bool is_registered; /* with epoll */
+    bool is_readable;   /* there may be something to read */
+    bool has_end;       /* the end of what comes is in sight */
+    bool is_ready;      /* in the list */
+    bool closes;        /* after this answer */
+    char *in;           /* bytes that have come and wait for others, or for their turn; NULL: none */
+    size_t in_len, in_cap, line;
+    char *out; /* what is left of an answer in memory; NULL: nothing */
+    size_t out_len, out_at;
+    uint64_t dropped; /* while lingering */
 };
 
 struct answer {
@@ -86,12 +120,13 @@ struct request_get {
     uint64_t size;
     int64_t modified_s;
     struct range part; /* the bytes to send; last < first: none */
-    char *small;       /* room for HTTP_SMALL_BYTES; outlives the request; NULL: never needed yet */
-    char *memory;      /* the part, or a piece of it read by the device's threads; owned, unless it is `small` */
+    uint64_t at;       /* the next of them */
+    bool is_ours;      /* the kernel tells us what is in memory of it */
+    bool is_sent_in_pieces;
+    bool is_read; /* the whole part is in `memory`, or in the loop's `out` where that is NULL */
+    char *memory; /* the part, or a piece of it read by the device's threads; owned */
     uint64_t memory_at, memory_len;
-    bool is_read; /* `memory` holds the whole part */
     int read_errno;
-    bool has_send_limit; /* the connection's timeout is that of a stalled reader */
 };
 
 struct request_put {
@@ -106,22 +141,17 @@ struct request_put {
 };
 
 /*
- * Invariants: 1. While a job or search runs, the connection is suspended and only that job touches the request.
- * 2. `after` is the step to go on with when it has resumed the connection. 3. `answer.status` is set once.
+ * Invariants: 1. While a job or search runs, the connection is CONNECTION_BUSY, and only that job touches the request.
+ * 2. `after` is the step to go on with then. 3. `answer.status` is set once.
+ * 4. How the body is framed (`body_left`, `chunked`, `head.is_chunked`) is the connection's, job or no job.
  */
 struct request {
-    struct http_listener *listener;
     struct http *http;
-    struct MHD_Connection *connection;
-    struct http_conn *conn;
+    struct connection *conn;
     const struct http_method *method;
-    const char *method_name;
     int64_t started_mono_us;
-    bool has_begun, is_answered;
-
-    const char *fields[REQUEST_FIELDS]; /* values, in the library's memory; of several the first; NULL: absent */
-    bool has_length, is_chunked, has_expect;
-    uint64_t length; /* Content-Length */
+    bool is_answered;
+    uint64_t body_left; /* of a body with a known length */
     uint64_t dropped;
     struct device *dev;
 
@@ -132,48 +162,89 @@ struct request {
     struct answer answer;
     struct request_get get;
     struct request_put put;
-    size_t target_len;
+    struct http_head head;
 
     /* What is above is zero at first. */
+    struct chunked chunked;
     struct dpath path;
     struct mog_fail fail;
-    char target[]; /* NUL-terminated, as sent */
-};
-
-/* Each with a cache line of its own. */
-struct request_place {
-    _Alignas(64) _Atomic(struct request *) spare;
+    size_t room;  /* of `bytes` */
+    char bytes[]; /* the head as it came, taken apart */
 };
 
 struct http {
-    struct request_place spares[REQUEST_SPARES];
     struct http_opts opts;
     struct http_conns *conns;
     struct http_listener listeners[HTTP_LISTENERS_MAX];
     size_t n_listeners;
+    struct http_loop *loops;
+    size_t n_loops;
     struct stats stats;
-    _Atomic bool is_quiescing;
+    _Atomic bool is_quiescing, is_stopping;
     _Atomic int64_t leave_idle_ms; /* while quiescing */
+    _Atomic int accept_errno;      /* why connections could not be accepted; 0: they can */
     pthread_t sweeper;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool is_stopping; /* under `lock` */
     bool has_sweeper;
 };
 
-/* http_request.c: the callbacks of the library. */
-void *request_new(void *listener, const char *uri, struct MHD_Connection *connection);
-enum MHD_Result request_handle(void *listener, struct MHD_Connection *connection, const char *url, const char *method,
-                               const char *version, const char *data, size_t *size, void **request);
-void request_completed(void *listener, struct MHD_Connection *connection, void **request,
-                       enum MHD_RequestTerminationCode code);
+/* ---- http_loop.c ---- */
 
-/* http_spare.c */
-/* Memory for a request whose target has `target_len` bytes: zero, but for what follows it. Any thread. */
-struct request *request_take(struct http *h, size_t target_len);
-/* Takes it back. Any thread. */
-void request_give(struct request *r);
-void request_free_spares(struct http *h); /* when no request is left */
+void loop_init(struct http_loop *l, struct http *h);
+MOG_MUSTCHECK enum mog_err loop_start(struct http_loop *l, struct mog_fail *f);
+/* Let it accept from a listener. Any thread. */
+MOG_MUSTCHECK enum mog_err loop_listen(struct http_loop *l, struct http_listener *listener, struct mog_fail *f);
+void loop_deafen(struct http_loop *l); /* no more of that; any thread */
+/* http->is_stopping is set: wait for its end. All its connections are closed then. */
+void loop_stop(struct http_loop *l);
+
+/* A connection's job has ended: its thread goes on with it. Any thread; the last that it does with the connection. */
+void loop_resume(struct connection *c);
+/* There is more to do on it, after the others had their turn. The loop's thread. */
+void loop_put_ready(struct connection *c);
+void loop_take_ready(struct connection *c); /* out of the list, if it is there */
+
+/* ---- http_connection.c; all on the loop's thread ---- */
+
+/* A connection on socket `fd` (taken), from `sa`: answers what has come already. */
+void connection_accept(struct http_loop *l, const struct http_listener *listener, int fd, const struct sockaddr *sa,
+                       socklen_t len);
+/* Epoll says so. */
+void connection_event(struct connection *c, uint32_t events);
+/* It is its turn again: after a job, or in the list of ready ones. */
+void connection_resumed(struct connection *c);
+void connection_run(struct connection *c);
+/* With all that it holds. Not while it is CONNECTION_BUSY. */
+void connection_close(struct connection *c);
+
+/*
+ * Send `head`, and the `len` bytes at `body`, which may be in the loop's `out` behind the room for a head, and are
+ * copied otherwise. What the socket does not take now stays for later. `goes_on`: more will follow at once.
+ */
+void connection_send(struct connection *c, struct span head, const char *body, size_t len, bool goes_on);
+
+enum sent { SENT_ALL, SENT_SOME, SENT_BROKEN };
+/* Send from memory: *n is what was taken. SENT_SOME: the socket is full. */
+enum sent connection_push(struct connection *c, const char *data, size_t len, bool goes_on, size_t *n);
+
+/* ---- http_request.c; all on the loop's thread, but for the jobs ---- */
+
+/* A request whose head are these bytes, or, `len` 0, one without. Takes them apart, checks and begins. */
+void request_begin(struct connection *c, const char *head, size_t len);
+/* A connection that begins with something else: it gets this answer, and ends. */
+void request_refuse(struct connection *c, int status, const char *text);
+/* Body has come: returns how much of it was used. All of it, unless the request is busy then. */
+size_t request_body(struct request *r, const char *data, size_t len);
+/* Is there somebody who takes it? */
+bool request_wants_body(const struct request *r);
+/* It is not what a body can be: this is the answer, and the end. */
+void request_broken_body(struct request *r, int status, const char *text);
+/* The whole body has. */
+void request_body_ended(struct request *r);
+/* It is over: counters, access log, what it left. `is_whole`: its answer was sent to its end. Frees `r`. */
+void request_end(struct request *r, bool is_whole);
+void request_free(struct request *r);
 
 /* Set the answer. `text` must live as long as the request, or be NULL. */
 void request_answer(struct request *r, int status, const char *text);
@@ -181,35 +252,45 @@ void request_answer(struct request *r, int status, const char *text);
 void request_answer_close(struct request *r, int status, const char *text);
 
 /*
- * Suspend the connection and let `work` run on the device's threads; then go on with `after`, which finds the answer
- * set if the device stopped meanwhile. When the queue is full (and it is not urgent): the answer is 503, false, and
- * nothing is suspended.
+ * Let `work` run on the device's threads, the connection busy meanwhile; then go on with `after`, which finds the
+ * answer set if the device stopped. When the queue is full (and it is not urgent): the answer is 503, false, and
+ * nothing runs.
  */
 bool request_run(struct request *r, void (*work)(struct request *r), request_step_fn after, bool is_urgent);
 
-/* What a step returns that belongs to the head of the request: it is over, and the body or the answer comes next. */
-enum MHD_Result request_has_begun(struct request *r);
+/* What a step ends with that belongs to the head of the request: it is over, and the body or the answer comes next. */
+void request_has_begun(struct request *r);
 
-/* Goes on with the body, or queues the answer: what steps after the head return. */
-enum MHD_Result request_continue(struct request *r, const char *data, size_t *size);
+/* ---- http_reply.c ---- */
 
-/* http_reply.c */
-/* Queue the request's answer. */
-enum MHD_Result reply_answer(struct request *r);
-/* Queue `response` (taken) with the headers that all answers have. */
-enum MHD_Result reply_queue(struct request *r, int status, struct MHD_Response *response, bool closes);
+/* Send the request's answer. */
+void reply_answer(struct request *r);
 
-/* The methods. */
+/* ---- the methods ---- */
+
 void get_begin(struct request *r);
-/* Queue the answer to a GET or HEAD that concerns a file. */
-enum MHD_Result get_reply(struct request *r);
+/* The headers of an answer that concerns a file, at `at`; returns their end. */
+char *get_headers(const struct request *r, char *at);
+/* Bytes of body that the answer announces. */
+uint64_t get_length(const struct request *r);
+/* Send the answer to a GET or HEAD, whose head this is. */
+void get_send(struct request *r, struct span head);
+/* Go on sending. SENT_SOME also when a job has to read first. */
+enum sent get_send_more(struct request *r);
 void get_fini(struct request *r);
 void put_begin(struct request *r);
-enum MHD_Result put_body(struct request *r, const char *data, size_t *size);
-enum MHD_Result put_end(struct request *r, const char *data, size_t *size);
+size_t put_body(struct request *r, const char *data, size_t len);
+/* Room for body that is read straight into it, *len at least 1. put_filled tells how much came. */
+char *put_room(struct request *r, size_t *len);
+void put_filled(struct request *r, size_t n);
+void put_end(struct request *r);
 void put_fini(struct request *r, bool is_broken_off);
 void delete_begin(struct request *r);
 void options_begin(struct request *r);
 void mkcol_begin(struct request *r);
+
+/* Append `text`, and return where to go on. Pure. */
+char *reply_put(char *at, const char *text);
+char *reply_put_u64(char *at, uint64_t n);
 
 #endif

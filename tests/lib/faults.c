@@ -22,7 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -79,7 +81,7 @@ static int apply(const char *call, int dirfd, const char *path, int only_memory)
         return 0;
     path_of(dirfd, path, full, sizeof full);
     (void)prctl(PR_GET_NAME, thread);
-    if (!only_memory && strncmp(thread, "MHD", 3) == 0 && strstr(full, "/dev"))
+    if (!only_memory && strncmp(thread, "http-", 5) == 0 && strstr(full, "/dev"))
         append("violations", call, full);
     long fd = raw(SYS_open, (long)file, O_RDONLY, 0, 0);
     if (fd < 0)
@@ -166,6 +168,35 @@ ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags)
         return -1;
     }
     return REAL(preadv2)(fd, iov, n, at, flags);
+}
+
+/* The file that this thread has mapped last: mincore is told an address only. */
+static _Thread_local int mapped_fd = -1;
+
+void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset)
+{
+    mapped_fd = fd;
+    return (void *)((long (*)(long, ...))dlsym(RTLD_NEXT, "syscall"))(SYS_mmap, at, len, protection, flags, fd, offset);
+}
+
+int mincore(void *at, size_t len, unsigned char *in_memory)
+{
+    if (mapped_fd >= 0 && apply("read", mapped_fd, NULL, 1) != 0) {
+        memset(in_memory, 0, (len + 4095) / 4096);
+        return 0;
+    }
+    return REAL(mincore)(at, len, in_memory);
+}
+
+/* Waits for the disk when what it sends is not in memory. */
+ssize_t sendfile(int to, int from, off_t *at, size_t len)
+{
+    if (apply("read", from, NULL, 1) != 0) {
+        char path[1024];
+        path_of(from, NULL, path, sizeof path);
+        append("violations", "sendfile", path);
+    }
+    return REAL(sendfile)(to, from, at, len);
 }
 
 ssize_t pread(int fd, void *out, size_t len, off_t at)

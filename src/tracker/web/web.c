@@ -145,7 +145,8 @@ enum mog_err web_start(const struct web_parts *parts, const struct web_config *c
     copy_config(&w->config, config);
     /* When it cannot start, the library closes what it listens at, or does not. */
     w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    w->conns = http_conns_new(WEB_MAX_CONNECTIONS, (int64_t)KEEPALIVE_S * 1000);
+    /* Honest idle connections are closed by the library; who is still here sends a header bit by bit. */
+    w->conns = http_conns_new(WEB_MAX_CONNECTIONS, (int64_t)KEEPALIVE_S * 1000 + HTTP_HEADER_LIMIT_MS);
     w->pool = pool_new(&ops, WEB_MAX_WAITING);
     pool_resize(w->pool, w->config.threads);
     w->log = web_log_new();
@@ -166,8 +167,10 @@ enum mog_err web_start(const struct web_parts *parts, const struct web_config *c
 
 void web_tick(struct web *w)
 {
-    if (w != NULL)
-        http_conns_sweep(w->conns);
+    if (w == NULL)
+        return;
+    http_conns_sweep(w->conns);
+    http_conns_hang_up_ended(w->conns);
 }
 
 int web_listening(const struct web *w)

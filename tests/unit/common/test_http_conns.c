@@ -108,7 +108,8 @@ static const struct {
     int64_t age_ms;
     bool is_too_slow;
 } ages[] = {
-    {HTTP_PHASE_IDLE, 59000, false},   {HTTP_PHASE_IDLE, 89000, false},   {HTTP_PHASE_IDLE, 91000, true},
+    {HTTP_PHASE_IDLE, 59000, false},   {HTTP_PHASE_IDLE, 61000, true},    {HTTP_PHASE_SEND, 29000, false},
+    {HTTP_PHASE_SEND, 31000, true},    {HTTP_PHASE_LINGER, 4000, false},  {HTTP_PHASE_LINGER, 6000, true},
     {HTTP_PHASE_HEADER, 29000, false}, {HTTP_PHASE_HEADER, 31000, true},  {HTTP_PHASE_BODY, 29000, false},
     {HTTP_PHASE_BODY, 31000, true},    {HTTP_PHASE_BUSY, 9999999, false}, {HTTP_PHASE_ANSWER, 119000, false},
     {HTTP_PHASE_ANSWER, 121000, true},
@@ -136,15 +137,15 @@ START_TEST(test_ended)
     ck_assert_int_eq(write(p.theirs, "x", 1), 1);
     ck_assert_int_eq(shutdown(p.theirs, SHUT_WR), 0);
     age(&p, HTTP_PHASE_BODY, HTTP_END_LIMIT_MS + 1000);
-    http_conns_sweep(c);
+    http_conns_hang_up_ended(c);
     ck_assert(!is_hung_up(&p)); /* there is something to read yet */
     char byte;
     ck_assert_int_eq(read(p.ours, &byte, 1), 1);
     age(&p, HTTP_PHASE_BUSY, HTTP_END_LIMIT_MS + 1000);
-    http_conns_sweep(c);
+    http_conns_hang_up_ended(c);
     ck_assert(!is_hung_up(&p)); /* it waits for its answer */
     age(&p, HTTP_PHASE_BODY, HTTP_END_LIMIT_MS + 1000);
-    http_conns_sweep(c);
+    http_conns_hang_up_ended(c);
     ck_assert(is_hung_up(&p));
     close_pair(&p, c);
     http_conns_free(c);
