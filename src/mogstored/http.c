@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,23 +37,32 @@ static void make_room(struct http *h, int64_t *logged_mono_ms)
     log_warn("http: cannot accept connections: %s; tried again every 0.1 s, idle ones are closed", strerror(err));
 }
 
+/* Nothing to look after, until the first connection. */
+static void sleep_until_wanted(struct http *h)
+{
+    atomic_store(&h->is_sweeper_asleep, true);
+    while (http_conns_count(h->conns) == 0 && atomic_load(&h->accept_errno) == 0 && !atomic_load(&h->is_stopping))
+        (void)sem_wait(&h->wake);
+    atomic_store(&h->is_sweeper_asleep, false);
+}
+
 static void *sweep(void *arg)
 {
     struct http *h = arg;
     int64_t logged_mono_ms = -ACCEPT_LOG_MS;
     pthread_setname_np(pthread_self(), "http-sweep");
-    pthread_mutex_lock(&h->lock);
     while (!atomic_load(&h->is_stopping)) {
         struct timespec until;
+        sleep_until_wanted(h);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
-        pthread_cond_timedwait(&h->wake, &h->lock, &until);
+        while (!atomic_load(&h->is_stopping) && sem_clockwait(&h->wake, CLOCK_MONOTONIC, &until) == 0) {
+        }
         http_conns_sweep(h->conns);
         make_room(h, &logged_mono_ms);
         if (atomic_load(&h->is_quiescing))
             http_conns_close_idle(h->conns, atomic_load(&h->leave_idle_ms));
     }
-    pthread_mutex_unlock(&h->lock);
     return NULL;
 }
 
@@ -60,7 +70,7 @@ static unsigned thread_count(const struct http_opts *opts)
 {
     long n = opts->threads > 0 ? (long)opts->threads : sysconf(_SC_NPROCESSORS_ONLN);
     if (n < THREADS_MIN)
-        return THREADS_MIN;
+        return opts->threads > 0 ? opts->threads : THREADS_MIN;
     return n > THREADS_MAX ? THREADS_MAX : (unsigned)n;
 }
 
@@ -73,12 +83,7 @@ struct http *http_new(const struct http_opts *opts)
     h->loops = mem_calloc(h->n_loops, sizeof *h->loops);
     for (size_t i = 0; i < h->n_loops; i++)
         loop_init(&h->loops[i], h);
-    pthread_mutex_init(&h->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&h->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    (void)sem_init(&h->wake, 0, 0);
     return h;
 }
 
@@ -107,10 +112,10 @@ static void prepare_socket(int fd)
         (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK); /* threads and processes share what comes */
 }
 
-enum mog_err http_serve(struct http *h, int fd, bool is_readonly, struct mog_fail *f)
+enum mog_err http_serve(struct http *h, int fd, enum http_port port, struct mog_fail *f)
 {
     struct http_listener *l = &h->listeners[h->n_listeners];
-    *l = (struct http_listener){.http = h, .fd = fd, .is_readonly = is_readonly};
+    *l = (struct http_listener){.http = h, .fd = fd, .port = port};
     http_conns_listen(h->conns, fd);
     prepare_socket(fd);
     enum mog_err e = start_threads(h, f);
@@ -157,10 +162,8 @@ struct stats *http_stats(struct http *h)
 
 void http_stop(struct http *h)
 {
-    pthread_mutex_lock(&h->lock);
     atomic_store(&h->is_stopping, true);
-    pthread_cond_signal(&h->wake);
-    pthread_mutex_unlock(&h->lock);
+    (void)sem_post(&h->wake);
     for (size_t i = 0; i < h->n_loops; i++)
         loop_stop(&h->loops[i]);
     if (h->has_sweeper)
@@ -174,7 +177,6 @@ void http_free(struct http *h)
         return;
     http_conns_free(h->conns);
     free(h->loops);
-    pthread_cond_destroy(&h->wake);
-    pthread_mutex_destroy(&h->lock);
+    (void)sem_destroy(&h->wake);
     free(h);
 }

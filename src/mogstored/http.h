@@ -21,6 +21,13 @@ enum {
     HTTP_LEAVE_IDLE_MS = 5000
 };
 
+/* What a port answers. */
+enum http_port {
+    HTTP_PORT_ALL,
+    HTTP_PORT_READING, /* uploads and deletions get 405 */
+    HTTP_PORT_METRICS, /* nothing but metrics */
+};
+
 struct http_opts {
     struct devices *devices;       /* must outlive the server */
     struct settings *settings;     /* the same */
@@ -28,15 +35,16 @@ struct http_opts {
     size_t max_conns;
     unsigned keepalive_s; /* how long an idle connection is kept */
     unsigned threads;     /* 0: by the number of processors */
+    struct http *counted; /* the server whose numbers HTTP_PORT_METRICS answers; NULL: there is no such port */
 };
 
 struct http *http_new(const struct http_opts *opts);
 
 /*
- * Serve the listening socket `fd` (stays the caller's). `is_readonly`: uploads and deletions get 405.
- * At most HTTP_LISTENERS_MAX times. MOG_EIO with the detail in `f`. Starts threads.
+ * Serve the listening socket `fd` (stays the caller's). At most HTTP_LISTENERS_MAX times. MOG_EIO with the detail in
+ * `f`. Starts threads.
  */
-MOG_MUSTCHECK enum mog_err http_serve(struct http *h, int fd, bool is_readonly, struct mog_fail *f);
+MOG_MUSTCHECK enum mog_err http_serve(struct http *h, int fd, enum http_port port, struct mog_fail *f);
 
 /*
  * Accept no more connections, finish what has begun, close what is idle. `is_handed_over`: the listening sockets are

@@ -29,6 +29,8 @@ static enum chunked_event take_size(struct chunked *c, char ch)
     int digit = c->has_cr ? -1 : hex_value(ch);
     if (digit >= 0) {
         c->has_digit = true;
+        if (++c->ignored > CHUNKED_EXTENSION_MAX) /* zeros before the number */
+            return CHUNKED_BAD;
         if (c->left > (INT64_MAX >> 4))
             return CHUNKED_TOO_LARGE;
         c->left = c->left << 4 | (uint64_t)digit;
@@ -64,6 +66,7 @@ static enum chunked_event take_end_of_data(struct chunked *c, char ch)
     }
     c->has_cr = false;
     c->state = CHUNKED_IN_SIZE;
+    c->ignored = 0;
     return ch == '\n' ? CHUNKED_MORE : CHUNKED_BAD;
 }
 

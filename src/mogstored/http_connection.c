@@ -405,6 +405,7 @@ void connection_accept(struct http_loop *l, const struct http_listener *listener
         c->next->prev = c;
     l->first = c;
     c->entry = http_conns_add(l->http->conns, fd, sa, len);
+    loop_wake_sweeper(l->http);
     c->is_readable = true; /* most have said what they want by now */
     connection_run(c);
 }

@@ -15,6 +15,7 @@
 #include "common/mem.h"
 #include "mogstored/beneath.h"
 #include "mogstored/janitor.h"
+#include "mogstored/metrics.h"
 
 static uint64_t part_length(const struct request_get *g)
 {
@@ -61,6 +62,7 @@ static void decide(struct request *r, const struct stat *st)
     }
     g->size = (uint64_t)st->st_size;
     g->modified_s = st->st_mtim.tv_sec;
+    g->content_type = "application/octet-stream";
     g->part = (struct range){.first = 0, .last = g->size - 1}; /* of an empty file: wraps, length 0 */
     const char *range = r->head.fields[FIELD_RANGE];
     if (is_not_modified(r)) {
@@ -253,6 +255,17 @@ static void begin_file(struct request *r)
         (void)request_run(r, open_work, request_has_begun, false);
 }
 
+static void answer_text(struct request *r, struct buf *text, const char *type)
+{
+    struct request_get *g = &r->get;
+    g->size = g->memory_len = text->len;
+    g->part = (struct range){.first = 0, .last = g->size - 1};
+    g->memory = buf_take(text);
+    g->is_read = true;
+    g->content_type = type;
+    request_answer(r, 200, NULL);
+}
+
 void get_begin(struct request *r)
 {
     switch (r->path.kind) {
@@ -262,6 +275,7 @@ void get_begin(struct request *r)
     case DPATH_ROOT:
         request_answer(r, 200, NULL);
         r->get.part = (struct range){.first = 1, .last = 0};
+        r->get.content_type = "text/plain";
         break;
     case DPATH_DEVICE:
         request_answer(r, 403, "a directory");
@@ -269,16 +283,28 @@ void get_begin(struct request *r)
     case DPATH_USAGE: {
         struct buf text = BUF_ZERO;
         r->get.modified_s = device_format_usage(r->dev, &text);
-        r->get.size = text.len;
-        r->get.part = (struct range){.first = 0, .last = text.len - 1};
-        r->get.memory = buf_take(&text);
-        r->get.is_read = true;
-        request_answer(r, 200, NULL);
+        answer_text(r, &text, "text/plain");
         break;
     }
     case DPATH_FILE:
         begin_file(r);
         break;
+    }
+}
+
+void get_metrics(struct request *r)
+{
+    struct buf text = BUF_ZERO;
+    struct span query = span_make(r->head.target, r->head.target_len), path;
+    (void)span_split(&query, '?', &path);
+    r->path.kind = DPATH_ROOT;
+    if (!r->method || r->method->begin != get_begin) {
+        request_answer(r, 405, "this port is for reading");
+    } else if (!span_is(path, "/metrics") && !span_is(path, "/")) {
+        request_answer(r, 404, "only /metrics is here");
+    } else {
+        metrics_format(r->http->opts.devices, r->http->opts.counted, &text);
+        answer_text(r, &text, "text/plain; version=0.0.4");
     }
 }
 
@@ -300,7 +326,7 @@ char *get_headers(const struct request *r, char *at)
         at = reply_put(at, is_file ? "\r\nAccept-Ranges: bytes\r\n" : "\r\nAccept-Ranges: none\r\n");
     }
     if (sends_file(r))
-        at = reply_put(at, is_file ? "Content-Type: application/octet-stream\r\n" : "Content-Type: text/plain\r\n");
+        at = reply_put(reply_put(reply_put(at, "Content-Type: "), g->content_type), "\r\n");
     if (r->answer.status == 206) {
         at = reply_put_u64(reply_put(at, "Content-Range: bytes "), g->part.first);
         at = reply_put_u64(reply_put(at, "-"), g->part.last);

@@ -62,6 +62,12 @@ static void be_deaf(struct http_loop *l)
     l->is_deaf = true;
 }
 
+void loop_wake_sweeper(struct http *h)
+{
+    if (atomic_load(&h->is_sweeper_asleep))
+        (void)sem_post(&h->wake);
+}
+
 static void accept_one(struct http_loop *l, const struct http_listener *listener)
 {
     struct sockaddr_storage sa;
@@ -76,6 +82,7 @@ static void accept_one(struct http_loop *l, const struct http_listener *listener
         connection_accept(l, listener, fd, (struct sockaddr *)&sa, len);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
         atomic_store(&h->accept_errno, errno); /* the sweeper closes idle ones, and may wait for the log */
+        loop_wake_sweeper(h);
         be_deaf(l);
     }
 }

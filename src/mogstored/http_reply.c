@@ -102,7 +102,9 @@ static char *put_line_headers(const struct request *r, char *at)
         at = reply_put_u64(at, HTTP_RETRY_AFTER_S);
         at = reply_put(at, "\r\n");
     }
-    if (a->status == 405)
+    if (a->status == 405 && r->conn->listener->port == HTTP_PORT_METRICS)
+        at = reply_put(at, "Allow: GET, HEAD\r\n");
+    else if (a->status == 405)
         at = reply_put(at, "Allow: GET, HEAD, OPTIONS\r\n");
     else if (r->method && strcmp(r->method->name, "OPTIONS") == 0)
         at = reply_put(at, "Allow: GET, HEAD, PUT, DELETE, OPTIONS\r\n");

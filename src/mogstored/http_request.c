@@ -151,7 +151,7 @@ static void check_head(struct request *r)
         request_answer(r, 501, "method not implemented");
         return;
     }
-    if (r->method->is_write && c->listener->is_readonly) {
+    if (r->method->is_write && c->listener->port == HTTP_PORT_READING) {
         request_answer(r, 405, "this port is for reading");
         r->answer.closes = has_body(r);
         return;
@@ -271,6 +271,10 @@ static void search_device(struct request *r)
 static void begin(struct request *r)
 {
     r->method = find_method(r->head.method);
+    if (r->conn->listener->port == HTTP_PORT_METRICS) {
+        get_metrics(r);
+        return;
+    }
     check_head(r);
     if (r->answer.status != 0)
         return;

@@ -18,6 +18,7 @@
 #include "mogstored/upload.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,7 +59,7 @@ struct http_method {
 struct http_listener {
     struct http *http;
     int fd;
-    bool is_readonly;
+    enum http_port port;
 };
 
 /*
@@ -119,9 +120,10 @@ struct request_get {
     int fd;
     uint64_t size;
     int64_t modified_s;
-    struct range part; /* the bytes to send; last < first: none */
-    uint64_t at;       /* the next of them */
-    bool is_ours;      /* the kernel tells us what is in memory of it */
+    const char *content_type; /* static; NULL: nothing is sent of a file */
+    struct range part;        /* the bytes to send; last < first: none */
+    uint64_t at;              /* the next of them */
+    bool is_ours;             /* the kernel tells us what is in memory of it */
     bool is_sent_in_pieces;
     bool is_read; /* the whole part is in `memory`, or in the loop's `out` where that is NULL */
     char *memory; /* the part, or a piece of it read by the device's threads; owned */
@@ -184,9 +186,9 @@ struct http {
     _Atomic int64_t leave_idle_ms; /* while quiescing */
     _Atomic int accept_errno;      /* why connections could not be accepted; 0: they can */
     pthread_t sweeper;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
     bool has_sweeper;
+    _Atomic bool is_sweeper_asleep; /* until somebody posts `wake` */
+    sem_t wake;
 };
 
 /* ---- http_loop.c ---- */
@@ -198,6 +200,9 @@ MOG_MUSTCHECK enum mog_err loop_listen(struct http_loop *l, struct http_listener
 void loop_deafen(struct http_loop *l); /* no more of that; any thread */
 /* http->is_stopping is set: wait for its end. All its connections are closed then. */
 void loop_stop(struct http_loop *l);
+
+/* There is something to look after: a connection, or accept_errno. Any thread. */
+void loop_wake_sweeper(struct http *h);
 
 /* A connection's job has ended: its thread goes on with it. Any thread; the last that it does with the connection. */
 void loop_resume(struct connection *c);
@@ -269,6 +274,7 @@ void reply_answer(struct request *r);
 /* ---- the methods ---- */
 
 void get_begin(struct request *r);
+void get_metrics(struct request *r);
 /* The headers of an answer that concerns a file, at `at`; returns their end. */
 char *get_headers(const struct request *r, char *at);
 /* Bytes of body that the answer announces. */

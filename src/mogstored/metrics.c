@@ -2,28 +2,15 @@
 /* Numbers for monitoring, in the text format of Prometheus, on a port of their own. */
 #include "mogstored/metrics.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <microhttpd.h>
 
 #include "common/buf.h"
 #include "common/mem.h"
-#include "common/net.h"
 #include "mogstored/devices.h"
 #include "mogstored/http.h"
 
-enum { MAX_CONNECTIONS = 16, TIMEOUT_S = 10 };
-
-struct metrics {
-    struct devices *devices;
-    struct http *http;
-    struct MHD_Daemon *daemon;
-};
+enum { MAX_CONNECTIONS = 16, METRICS_KEEPALIVE_S = 60 };
 
 /* What is written of each device, and of what belongs to none (name "-"). */
 struct source {
@@ -199,72 +186,23 @@ void metrics_format(struct devices *ds, struct http *h, struct buf *out)
     free(list);
 }
 
-static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-                              const char *version, const char *data, size_t *size, void **request)
+enum mog_err metrics_serve(int fd, struct devices *ds, struct http *h, struct http **out, struct mog_fail *f)
 {
-    struct metrics *m = arg;
-    struct MHD_Response *response;
-    unsigned status = MHD_HTTP_OK;
-    (void)version;
-    (void)data;
-    if (!*request) {
-        *request = m;
-        return MHD_YES;
-    }
-    if (*size > 0) {
-        *size = 0;
-        return MHD_YES;
-    }
-    bool is_known = strcmp(url, "/metrics") == 0 || strcmp(url, "/") == 0;
-    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-        status = MHD_HTTP_METHOD_NOT_ALLOWED;
-    else if (!is_known)
-        status = MHD_HTTP_NOT_FOUND;
-    if (status == MHD_HTTP_OK) {
-        struct buf text = BUF_ZERO;
-        metrics_format(m->devices, m->http, &text);
-        size_t len = text.len;
-        response = MHD_create_response_from_buffer(len, buf_take(&text), MHD_RESPMEM_MUST_FREE);
-    } else {
-        response = MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
-    }
-    if (!response)
-        return MHD_NO;
-    (void)MHD_add_response_header(response, "Content-Type", "text/plain; version=0.0.4");
-    enum MHD_Result queued_result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return queued_result;
+    struct http_opts opts = {
+        .devices = ds, .max_conns = MAX_CONNECTIONS, .keepalive_s = METRICS_KEEPALIVE_S, .threads = 1, .counted = h};
+    struct http *server = http_new(&opts);
+    enum mog_err e = http_serve(server, fd, HTTP_PORT_METRICS, f);
+    if (e == MOG_OK)
+        *out = server;
+    else
+        metrics_stop(server);
+    return e;
 }
 
-enum mog_err metrics_serve(int fd, struct devices *ds, struct http *h, struct metrics **out, struct mog_fail *f)
+void metrics_stop(struct http *server)
 {
-    /* When it cannot start, the library closes what it listens at, or does not. */
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (copy < 0)
-        return fail_sys(f, MOG_EIO, errno, "cannot start the server of http_metrics_listen");
-    struct metrics *m = mem_calloc(1, sizeof *m);
-    m->devices = ds;
-    m->http = h;
-    m->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, answer, m,
-                         MHD_OPTION_LISTEN_SOCKET, copy, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
-                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_END);
-    if (!m->daemon) {
-        net_close_copy(copy, fd);
-        free(m);
-        return fail_set(f, MOG_EIO, "cannot start the server of http_metrics_listen");
-    }
-    *out = m;
-    return MOG_OK;
-}
-
-void metrics_stop(struct metrics *m)
-{
-    if (!m)
+    if (!server)
         return;
-    int copy = MHD_quiesce_daemon(m->daemon); /* else it would end the socket, and that of all its duplicates */
-    MHD_stop_daemon(m->daemon);
-    if (copy >= 0)
-        close(copy);
-    free(m);
+    http_stop(server);
+    http_free(server);
 }

@@ -8,16 +8,18 @@
 struct buf;
 struct devices;
 struct http;
-struct metrics;
 
 /* Append all of it. Any thread; never blocks on a disk. */
 void metrics_format(struct devices *ds, struct http *h, struct buf *out);
 
-/* Answer GET /metrics (and /) on the listening socket `fd` (stays the caller's). MOG_EIO. Starts a thread. */
-MOG_MUSTCHECK enum mog_err metrics_serve(int fd, struct devices *ds, struct http *h, struct metrics **out,
+/*
+ * Answer GET /metrics (and /) on the listening socket `fd` (stays the caller's), with the numbers of `h`. MOG_EIO.
+ * Starts threads of its own, so that it answers when all places of `h` are taken. `*out` is for metrics_stop.
+ */
+MOG_MUSTCHECK enum mog_err metrics_serve(int fd, struct devices *ds, struct http *h, struct http **out,
                                          struct mog_fail *f);
 
 /* NULL is fine. */
-void metrics_stop(struct metrics *m);
+void metrics_stop(struct http *server);
 
 #endif

@@ -252,9 +252,9 @@ static enum mog_err start_http(struct stored *s, struct mog_fail *f)
                                            .max_conns = (size_t)s->opts.maxconns,
                                            .keepalive_s = (unsigned)s->opts.keepalive_timeout});
     if (s->fds[STORED_HTTP] >= 0)
-        e = http_serve(s->http, s->fds[STORED_HTTP], false, f);
+        e = http_serve(s->http, s->fds[STORED_HTTP], HTTP_PORT_ALL, f);
     if (e == MOG_OK && s->fds[STORED_HTTP_GET] >= 0)
-        e = http_serve(s->http, s->fds[STORED_HTTP_GET], true, f);
+        e = http_serve(s->http, s->fds[STORED_HTTP_GET], HTTP_PORT_READING, f);
     return e;
 }
 

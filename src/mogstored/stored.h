@@ -17,7 +17,6 @@
 struct access_log;
 struct devices;
 struct http;
-struct metrics;
 struct side;
 
 enum stored_socket { STORED_HTTP, STORED_SIDE, STORED_HTTP_GET, STORED_METRICS, STORED_SOCKET_COUNT };
@@ -37,7 +36,7 @@ struct stored {
     struct http *http;
     struct side *side;
     size_t side_clients; /* at a time, by the limit of descriptors */
-    struct metrics *metrics;
+    struct http *metrics;
     bool has_pidfile;                  /* written by us */
     int successor;                     /* pid of the process that takes our place; 0: none */
     int answer_fd;                     /* from it, until it serves; else -1 */
