@@ -166,6 +166,8 @@ void http_stop(struct http *h)
     (void)sem_post(&h->wake);
     for (size_t i = 0; i < h->n_loops; i++)
         loop_stop(&h->loops[i]);
+    for (size_t i = 0; i < h->n_loops; i++)
+        loop_fini(&h->loops[i]);
     if (h->has_sweeper)
         pthread_join(h->sweeper, NULL);
     h->has_sweeper = false;

@@ -11,6 +11,8 @@
 
 #include "common/mem.h"
 
+enum { BALANCE_SLACK = 4 /* connections */ };
+
 /* What is done for one connection before others have their turn: requests answered, reads. */
 enum { FAIR_REQUESTS = 64, FAIR_READS = 16 };
 
@@ -42,6 +44,7 @@ void connection_close(struct connection *c)
         l->first = c->next;
     if (c->next)
         c->next->prev = c->prev;
+    atomic_fetch_sub_explicit(&l->n_connections, 1, memory_order_relaxed);
     http_conns_remove(l->http->conns, c->entry);
     close(fd); /* epoll forgets it */
     free(c->in);
@@ -380,8 +383,20 @@ void connection_event(struct connection *c, uint32_t events)
     connection_run(c);
 }
 
+static void link_to_loop(struct connection *c)
+{
+    struct http_loop *l = c->loop;
+    c->is_linked = true;
+    c->next = l->first;
+    if (c->next)
+        c->next->prev = c;
+    l->first = c;
+}
+
 void connection_resumed(struct connection *c)
 {
+    if (!c->is_linked)
+        link_to_loop(c);
     if (c->state == CONNECTION_BUSY) {
         struct request *r = c->request;
         request_step_fn after = r->after;
@@ -394,18 +409,38 @@ void connection_resumed(struct connection *c)
     connection_run(c);
 }
 
+/*
+ * The kernel wakes the same thread first as long as that one sleeps: others would have no connections at all. Handing
+ * one over costs more than a small request, so a few more than others have are kept.
+ */
+static struct http_loop *least_loaded(struct http_loop *own)
+{
+    struct http *h = own->http;
+    struct http_loop *least = own;
+    unsigned least_n = atomic_load_explicit(&own->n_connections, memory_order_relaxed);
+    least_n = least_n > BALANCE_SLACK ? least_n - BALANCE_SLACK : 0;
+    for (size_t i = 0; i < h->n_loops && least_n > 0; i++) {
+        unsigned n = atomic_load_explicit(&h->loops[i].n_connections, memory_order_relaxed);
+        if (n < least_n) {
+            least_n = n;
+            least = &h->loops[i];
+        }
+    }
+    return least;
+}
+
 void connection_accept(struct http_loop *l, const struct http_listener *listener, int fd, const struct sockaddr *sa,
                        socklen_t len)
 {
     struct connection *c = mem_calloc(1, sizeof *c);
-    c->loop = l;
+    c->loop = least_loaded(l);
     c->listener = listener;
-    c->next = l->first;
-    if (c->next)
-        c->next->prev = c;
-    l->first = c;
+    c->is_readable = true; /* most have said what they want by now */
+    atomic_fetch_add_explicit(&c->loop->n_connections, 1, memory_order_relaxed);
     c->entry = http_conns_add(l->http->conns, fd, sa, len);
     loop_wake_sweeper(l->http);
-    c->is_readable = true; /* most have said what they want by now */
-    connection_run(c);
+    if (c->loop == l)
+        connection_resumed(c);
+    else
+        loop_resume(c);
 }

@@ -176,11 +176,6 @@ static void *run(void *arg)
         if (l->is_deaf && n == 0)
             hear_again(l);
     }
-    /* Whose device has stopped gets an answer, and may ask for more: each is told at once. */
-    while (atomic_load(&l->done))
-        take_done(l);
-    while (l->first)
-        connection_close(l->first);
     return NULL;
 }
 
@@ -209,11 +204,20 @@ enum mog_err loop_start(struct http_loop *l, struct mog_fail *f)
 
 void loop_stop(struct http_loop *l)
 {
-    if (l->is_running) {
-        (void)!eventfd_write(l->wake, 1);
-        pthread_join(l->thread, NULL);
-    }
+    if (!l->is_running)
+        return;
+    (void)!eventfd_write(l->wake, 1);
+    pthread_join(l->thread, NULL);
     l->is_running = false;
+}
+
+void loop_fini(struct http_loop *l)
+{
+    /* Whose device has stopped gets an answer, and may ask for more: each is told at once. */
+    while (atomic_load(&l->done))
+        take_done(l);
+    while (l->first)
+        connection_close(l->first);
     request_free(l->spare);
     l->spare = NULL;
     if (l->epoll >= 0)

@@ -63,8 +63,8 @@ struct http_listener {
 };
 
 /*
- * One thread and what is its own. Whoever finishes a connection's job puts it on `done`, from any thread; all else is
- * the thread's.
+ * One thread and what is its own. Whoever finishes a connection's job, or accepts one for another thread, puts it on
+ * `done`; all else is the thread's.
  */
 struct http_loop {
     struct http *http;
@@ -72,6 +72,7 @@ struct http_loop {
     int epoll, wake; /* `wake`: an eventfd, written when `done` gets its first */
     bool is_running, is_deaf /* accepts nothing for a moment */;
     _Atomic(struct connection *) done;
+    _Atomic unsigned n_connections;         /* of this thread, and on their way to it */
     struct connection *first, *ready_first; /* all of this thread; those with more to do than is fair at once */
     struct request *spare;                  /* memory for the next request; NULL: none */
     int64_t date_s;                         /* what `date` says */
@@ -97,6 +98,7 @@ struct connection {
     struct connection *done_next; /* of who finishes its job */
     struct request *request;      /* NULL between requests */
     enum connection_state state;
+    bool is_linked;     /* in the list of its loop, which the thread that accepts it may not touch */
     bool is_registered; /* with epoll */
     bool is_readable;   /* there may be something to read */
     bool has_end;       /* the end of what comes is in sight */
@@ -198,13 +200,16 @@ MOG_MUSTCHECK enum mog_err loop_start(struct http_loop *l, struct mog_fail *f);
 /* Let it accept from a listener. Any thread. */
 MOG_MUSTCHECK enum mog_err loop_listen(struct http_loop *l, struct http_listener *listener, struct mog_fail *f);
 void loop_deafen(struct http_loop *l); /* no more of that; any thread */
-/* http->is_stopping is set: wait for its end. All its connections are closed then. */
+/* http->is_stopping is set: wait for the end of its thread. */
 void loop_stop(struct http_loop *l);
+/* All threads have ended: close its connections. */
+void loop_fini(struct http_loop *l);
 
 /* There is something to look after: a connection, or accept_errno. Any thread. */
 void loop_wake_sweeper(struct http *h);
 
-/* A connection's job has ended: its thread goes on with it. Any thread; the last that it does with the connection. */
+/* A connection's job has ended, or it is new: its thread goes on with it. Any thread; the last that it does with the
+ * connection. */
 void loop_resume(struct connection *c);
 /* There is more to do on it, after the others had their turn. The loop's thread. */
 void loop_put_ready(struct connection *c);
