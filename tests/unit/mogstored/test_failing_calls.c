@@ -303,7 +303,7 @@ static enum mog_err serve_metrics(struct mog_fail *f)
     int at = failing.at, fd = listen_anywhere();
     failing.at = 0;
     struct devices *ds = new_devices();
-    struct metrics *m = NULL;
+    struct http *m = NULL;
     failing.at = at;
     enum mog_err e = metrics_serve(fd, ds, NULL, &m, f);
     failing.at = 0;
