@@ -236,7 +236,7 @@ static enum step linger(struct connection *c, struct input *in)
 {
     c->dropped += in->left;
     take(in, in->left);
-    return c->dropped > HTTP_DRAIN_FAILED_BYTES ? STEP_CLOSE : STEP_READ;
+    return c->dropped > HTTP_LINGER_BYTES ? STEP_CLOSE : STEP_READ;
 }
 
 /* A read came to this. False: the connection is broken. */

@@ -34,6 +34,7 @@ enum {
     HTTP_DRAIN_OTHER_BYTES = 64 << 10,  /* body that is dropped to keep a connection: of a GET... */
     HTTP_DRAIN_PUT_BYTES = 1 << 20,     /* ... and of a refused upload */
     HTTP_DRAIN_FAILED_BYTES = 64 << 20, /* ... and of one that failed when a part had come */
+    HTTP_LINGER_BYTES = 16 << 20,       /* dropped after the last answer, before the connection is closed */
     HTTP_ANSWER_HEAD_BYTES = 1 << 10,   /* room for the head of any answer */
     HTTP_RETRY_AFTER_S = 10,
 };
