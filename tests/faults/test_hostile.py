@@ -183,7 +183,7 @@ class Hostile(unittest.TestCase):
         for sock in self.crowd(self.ports()["http"], count=50):
             sock.settimeout(0.2)
             try_send(sock, get)
-        size = b"size /dev1/usage\n" * 4000
+        size = b"size /dev1/usage\n" * 1000
         for sock in self.crowd(self.ports()["side"], count=50):
             sock.settimeout(0.2)
             try_send(sock, size)
