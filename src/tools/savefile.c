@@ -4,6 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +15,80 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+
+/* ---- what a signal leaves ---- */
+
+enum { SLOTS = 128 };
+
+/* Temporary files, for the handler of signals, which can wait for no lock: a path holds while its slot is SLOT_HELD. */
+enum slot_state { SLOT_FREE, SLOT_TAKEN, SLOT_HELD };
+static struct {
+    _Atomic int state;
+    char path[PATH_MAX];
+} slots[SLOTS];
+
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+static void on_signal(int sig)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (atomic_load(&slots[i].state) == SLOT_HELD)
+            (void)unlink(slots[i].path);
+    }
+    /* The handler is gone by now: this ends us as if there had been none. */
+    (void)raise(sig);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction old, new = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+    sigfillset(&new.sa_mask);
+    for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++) {
+        if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+            (void)sigaction(ending[i], &new, NULL);
+    }
+}
+
+/* -1: there is none, and the file stays when we are ended. */
+static int take_slot(void)
+{
+    for (int i = 0; i < SLOTS; i++) {
+        int free_state = SLOT_FREE;
+        if (atomic_compare_exchange_strong(&slots[i].state, &free_state, SLOT_TAKEN))
+            return i;
+    }
+    return -1;
+}
+
+static void free_slot(struct savefile *s)
+{
+    if (s->slot > 0)
+        atomic_store(&slots[s->slot - 1].state, SLOT_FREE);
+    s->slot = 0;
+}
+
+/* Make the file, and have it removed when a signal ends us from then on. */
+static void make_temp(struct savefile *s)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    sigset_t signals, old;
+    (void)pthread_once(&once, catch_signals);
+    sigemptyset(&signals);
+    for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
+        sigaddset(&signals, ending[i]);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, &old);
+    s->fd = mkostemp(s->temp, O_CLOEXEC);
+    int err = errno, slot = s->fd >= 0 && strlen(s->temp) < PATH_MAX ? take_slot() : -1;
+    if (slot >= 0) {
+        memcpy(slots[slot].path, s->temp, strlen(s->temp) + 1);
+        atomic_store(&slots[slot].state, SLOT_HELD);
+        s->slot = slot + 1;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    errno = err;
+}
+
+/* ---- the file ---- */
 
 enum mog_err savefile_init(struct savefile *s, const char *path, struct mog_fail *f)
 {
@@ -25,7 +103,7 @@ enum mog_err savefile_init(struct savefile *s, const char *path, struct mog_fail
         const char *slash = strrchr(path, '/');
         const char *base = slash ? slash + 1 : path;
         s->temp = mem_printf("%.*s.%.200s.XXXXXX", (int)(base - path), path, base);
-        s->fd = mkostemp(s->temp, O_CLOEXEC);
+        make_temp(s);
     }
     if (s->fd < 0) {
         enum mog_err e = fail_sys(f, MOG_EIO, errno, "cannot write to %s", path);
@@ -67,13 +145,16 @@ enum mog_err savefile_commit(struct savefile *s, struct mog_fail *f)
     mode_t mask = umask(0);
     umask(mask);
     mode_t mode = stat(s->path, &st) == 0 ? st.st_mode & 07777 : 0666 & ~mask;
-    if (fchmod(s->fd, mode) != 0 || close(s->fd) != 0) {
-        s->fd = -1;
-        return fail_sys(f, MOG_EIO, errno, "cannot finish %s", s->path);
-    }
+    bool ok = fchmod(s->fd, mode) == 0;
+    int err = ok ? 0 : errno;
+    if (close(s->fd) != 0 && ok)
+        err = errno;
     s->fd = -1;
+    if (err != 0)
+        return fail_sys(f, MOG_EIO, err, "cannot finish %s", s->path);
     if (rename(s->temp, s->path) != 0)
         return fail_sys(f, MOG_EIO, errno, "cannot rename %s to %s", s->temp, s->path);
+    free_slot(s);
     free(s->temp);
     s->temp = NULL;
     return MOG_OK;
@@ -85,6 +166,7 @@ void savefile_fini(struct savefile *s)
         close(s->fd);
     if (s->temp)
         unlink(s->temp);
+    free_slot(s);
     free(s->temp);
     free(s->path);
     *s = (struct savefile){.fd = -1};

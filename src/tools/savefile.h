@@ -11,6 +11,7 @@
 struct savefile {
     int fd; /* -1: none */
     char *path, *temp;
+    int slot;      /* own: what removes it when a signal ends the program; 0: nothing */
     bool direct;   /* written in place: a device, a pipe */
     int sys_errno; /* of the last failed write */
 };
@@ -25,7 +26,7 @@ bool savefile_write(void *arg, const char *data, size_t len);
 bool savefile_restart(void *arg);
 /* Give it its name, with the mode that a new file would have (an existing file's mode is kept). MOG_EIO. */
 MOG_MUSTCHECK enum mog_err savefile_commit(struct savefile *s, struct mog_fail *f);
-/* Without a commit the temporary file goes away. */
+/* Without a commit the temporary file goes away; so it does when a signal ends the program. */
 void savefile_fini(struct savefile *s);
 
 #endif

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,6 +32,7 @@
 #include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -156,6 +158,11 @@ FAILING(int, mkdirat, -1, ENOSPC, (int at, const char *path, mode_t mode), (at, 
 FAILING(int, rename, -1, EIO, (const char *from, const char *to), (from, to))
 FAILING(int, renameat, -1, EIO, (int at, const char *from, int to_at, const char *to), (at, from, to_at, to))
 FAILING(int, link, -1, EIO, (const char *from, const char *to), (from, to))
+FAILING(int, mkostemp, -1, ENOSPC, (char *path, int flags), (path, flags))
+FAILING(int, fchmod, -1, EIO, (int fd, mode_t mode), (fd, mode))
+FAILING(int, mkdir, -1, ENOSPC, (const char *path, mode_t mode), (path, mode))
+FAILING(off_t, lseek, -1, EIO, (int fd, off_t at, int how), (fd, at, how))
+FAILING(off64_t, lseek64, -1, EIO, (int fd, off64_t at, int how), (fd, at, how))
 FAILING(int, fsync, -1, EIO, (int fd), (fd))
 FAILING(int, fdatasync, -1, EIO, (int fd), (fd))
 FAILING(int, fstat, -1, EIO, (int fd, struct stat *st), (fd, st))
@@ -201,6 +208,18 @@ FAILING(int, execve, -1, ENOEXEC, (const char *path, char *const argv[], char *c
 FAILING(int, getsockopt, -1, ENOBUFS, (int fd, int level, int name, void *value, socklen_t *len),
         (fd, level, name, value, len))
 FAILING(int, getsockname, -1, ENOBUFS, (int fd, struct sockaddr *at, socklen_t *len), (fd, at, len))
+
+int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const argv[], char *const env[])
+{
+    return failing_now("posix_spawnp", EAGAIN) ? EAGAIN
+                                               : FAILING_REAL(posix_spawnp)(pid, file, actions, attributes, argv, env);
+}
+
+pid_t waitpid(pid_t pid, int *status, int options)
+{
+    return failing_now("waitpid", EINTR) ? -1 : FAILING_REAL(waitpid)(pid, status, options);
+}
 
 pid_t fork(void)
 {
