@@ -303,6 +303,7 @@ static bool read_more(struct connection *c, struct input *in)
         if (c->in_cap - c->in_len < max / 4) {
             c->in_cap = c->in_len + max;
             c->in = mem_realloc(c->in, c->in_cap, 1);
+            in->at = c->in; /* what is there already is looked at again if nothing comes */
         }
         to = c->in + c->in_len;
         max = c->in_cap - c->in_len;

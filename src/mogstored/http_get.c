@@ -168,7 +168,7 @@ static void open_and_read(struct request *r)
             bool is_small = len <= HTTP_SMALL_BYTES;
             if (!is_small)
                 (void)posix_fadvise(r->get.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-            err = read_block(&r->get, r->get.part.first, is_small ? len : HTTP_READ_BYTES);
+            err = read_block(&r->get, r->get.part.first, len < HTTP_READ_BYTES ? len : HTTP_READ_BYTES);
             r->get.is_read = is_small && r->get.memory_len == len;
         }
     }

@@ -45,6 +45,7 @@ static struct request *request_new(struct connection *c, size_t len)
         r->room = room;
     }
     memset(r, 0, offsetof(struct request, chunked));
+    memset(&r->path, 0, offsetof(struct dpath, below) + 1); /* not every request has one that is looked at */
     r->fail.text[0] = '\0';
     r->http = l->http;
     r->conn = c;
