@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/mem.h"
+#include "common/clock.h"
 
 enum {
     EVENTS = 64,
@@ -60,6 +60,7 @@ static void be_deaf(struct http_loop *l)
 {
     loop_deafen(l);
     l->is_deaf = true;
+    l->deaf_until_mono_ms = clock_mono_ms() + DEAF_MS;
 }
 
 void loop_wake_sweeper(struct http *h)
@@ -173,7 +174,8 @@ static void *run(void *arg)
         }
         take_done(l);
         run_ready(l);
-        if (l->is_deaf && n == 0)
+        /* By the clock: others may leave it no quiet moment. */
+        if (l->is_deaf && clock_mono_ms() >= l->deaf_until_mono_ms)
             hear_again(l);
     }
     return NULL;

@@ -72,6 +72,7 @@ struct http_loop {
     pthread_t thread;
     int epoll, wake; /* `wake`: an eventfd, written when `done` gets its first */
     bool is_running, is_deaf /* accepts nothing for a moment */;
+    int64_t deaf_until_mono_ms; /* and how long */
     _Atomic(struct connection *) done;
     _Atomic unsigned n_connections;         /* of this thread, and on their way to it */
     struct connection *first, *ready_first; /* all of this thread; those with more to do than is fair at once */
