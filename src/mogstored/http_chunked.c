@@ -55,6 +55,11 @@ static enum chunked_event take_extension(struct chunked *c, char ch)
 {
     if (ch == '\n')
         return begin_chunk(c);
+    /* A CR that ends nothing: others may take it for an end. */
+    if (c->has_cr)
+        return CHUNKED_BAD;
+    if (ch == '\r')
+        c->has_cr = true;
     return ++c->ignored > CHUNKED_EXTENSION_MAX ? CHUNKED_BAD : CHUNKED_MORE;
 }
 
