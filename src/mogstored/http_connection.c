@@ -3,9 +3,11 @@
 #include "mogstored/http_request.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -105,6 +107,17 @@ static enum sent push_rest(struct connection *c)
     return sent;
 }
 
+/*
+ * Would a close destroy the answer? Bytes that nobody has read, or that come before the last of it has left, are
+ * answered with a reset, which takes along what has not been sent.
+ */
+static bool is_reset_by_close(const struct connection *c)
+{
+    int unread = 0, unsent = 0;
+    return c->is_readable || (ioctl(c->entry->fd, FIONREAD, &unread) == 0 && unread > 0) ||
+           (ioctl(c->entry->fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0);
+}
+
 static enum step end_answer(struct connection *c, const struct input *in)
 {
     /* A body that nobody took, or the next request: the answer must be read before they are refused by a reset. */
@@ -116,7 +129,7 @@ static enum step end_answer(struct connection *c, const struct input *in)
         http_conn_enter(c->entry, HTTP_PHASE_IDLE);
         return STEP_ON;
     }
-    if (!has_more)
+    if (!has_more && !is_reset_by_close(c))
         return STEP_CLOSE;
     (void)shutdown(c->entry->fd, SHUT_WR);
     c->state = CONNECTION_LINGER;

@@ -98,7 +98,8 @@ static int parse_first_line(struct span line, struct http_head *out, const char 
     return 0;
 }
 
-/* Without the blanks around it, which are these two only: who takes others for blanks sees another header than others. */
+/* Without the blanks around it, which are these two only: who takes others for blanks sees another header than others.
+ */
 static struct span without_blanks(struct span a)
 {
     while (a.len > 0 && (a.ptr[0] == ' ' || a.ptr[0] == '\t')) {
