@@ -26,7 +26,7 @@
 
 enum {
     HTTP_TARGET_MAX = 8192,             /* bytes of a target that are looked at */
-    HTTP_SMALL_BYTES = 16 << 10,        /* files up to this size are sent from memory, together with the head */
+    HTTP_SMALL_BYTES = 64 << 10,        /* files up to this size are sent from memory, together with the head */
     HTTP_BLOCK_BYTES = 64 << 10,        /* pieces of a file that goes through our memory, and of what comes in */
     HTTP_SENDFILE_BYTES = 1 << 20,      /* pieces of a file that does not */
     HTTP_READ_BYTES = 128 << 10,        /* read at once when a disk must be waited for */
