@@ -335,7 +335,10 @@ static enum step next_step(struct connection *c, struct input *in, unsigned *req
 {
     switch (c->state) {
     case CONNECTION_HEAD:
-        return (*requests)++ < FAIR_REQUESTS ? take_head(c, in) : STEP_YIELD;
+        if ((*requests)++ < FAIR_REQUESTS)
+            return take_head(c, in);
+        http_conn_enter(c->entry, HTTP_PHASE_HEADER); /* not idle, though nothing more may come */
+        return STEP_YIELD;
     case CONNECTION_BODY:
         return take_body(c, in);
     case CONNECTION_BUSY:

@@ -17,6 +17,8 @@
 #include "mogstored/janitor.h"
 #include "mogstored/metrics.h"
 
+enum { FAIR_BYTES = 4 << 20 /* sent to one client before others have their turn */ };
+
 static uint64_t part_length(const struct request_get *g)
 {
     return g->part.last + 1 - g->part.first;
@@ -427,8 +429,14 @@ enum sent get_send_more(struct request *r)
     struct request_get *g = &r->get;
     uint64_t began = g->at;
     enum sent sent = SENT_ALL;
-    while (g->is_sent_in_pieces && g->at <= g->part.last && sent == SENT_ALL)
-        sent = send_piece(r);
+    while (g->is_sent_in_pieces && g->at <= g->part.last && sent == SENT_ALL) {
+        if (g->at - began < FAIR_BYTES) {
+            sent = send_piece(r);
+        } else { /* a client that takes it as fast as we can send */
+            loop_put_ready(r->conn);
+            sent = SENT_SOME;
+        }
+    }
     if (sent == SENT_SOME && r->conn->state == CONNECTION_SEND && g->at != began)
         http_conn_enter(r->conn->entry, HTTP_PHASE_SEND);
     return sent;

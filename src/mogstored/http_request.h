@@ -182,7 +182,7 @@ struct http {
     struct http_opts opts;
     struct http_conns *conns;
     struct http_listener listeners[HTTP_LISTENERS_MAX];
-    size_t n_listeners;
+    _Atomic size_t n_listeners; /* a loop that is deaf for a moment looks at them */
     struct http_loop *loops;
     size_t n_loops;
     struct stats stats;
