@@ -335,7 +335,7 @@ static enum step next_step(struct connection *c, struct input *in, unsigned *req
 {
     switch (c->state) {
     case CONNECTION_HEAD:
-        if ((*requests)++ < FAIR_REQUESTS)
+        if (in->left == 0 || (*requests)++ < FAIR_REQUESTS)
             return take_head(c, in);
         http_conn_enter(c->entry, HTTP_PHASE_HEADER); /* not idle, though nothing more may come */
         return STEP_YIELD;
