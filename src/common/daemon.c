@@ -23,6 +23,15 @@
 /* Write end of the pipe that the first process waits on; -1 when nobody waits. Set before any thread starts. */
 static int ready_fd = -1;
 
+void daemon_open_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        /* The lowest number that is free is the one that is closed. */
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
 /* The first process: stay until the daemon is ready, and tell the shell how it went. */
 static _Noreturn void wait_for_daemon(int fd)
 {

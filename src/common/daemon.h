@@ -9,6 +9,12 @@
 #include <stddef.h>
 
 /*
+ * Standard streams that are closed are opened, so that no socket or file gets their numbers, and with them what is
+ * meant for a terminal. What is read there is at its end with an error, and writing fails. First of all in main().
+ */
+void daemon_open_streams(void);
+
+/*
  * Detach as the original does: fork, setsid, fork, chdir "/", umask 022, standard streams to /dev/null.
  * Returns in the grandchild; before any thread is started. The first process exits with 0 only after the
  * grandchild has called daemon_ready(), or with 1 when it ends without it, so that start-up failures are seen.

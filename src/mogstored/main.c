@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* mogstored: keeps files on disks, serves them by HTTP, and answers questions about them on a side channel. */
-#include "mogstored/stored.h"
-
 #include <stdio.h>
+
+#include "common/daemon.h"
+#include "mogstored/stored.h"
 
 int main(int argc, char **argv)
 {
     struct stored s;
     struct mog_fail f = {0};
     bool is_done = false;
+    daemon_open_streams();
     enum mog_err e = stored_load(&s, argc, argv, &is_done, &f);
     if (e == MOG_OK && !is_done)
         e = stored_listen(&s, &f); /* before privileges go */

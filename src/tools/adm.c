@@ -2,7 +2,6 @@
 /* mogadm: finding the verb, reading its words and options, and what all verbs share. */
 #include "tools/adm.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -315,7 +314,7 @@ static int read_globals(struct adm *a, int argc, char **argv)
 int adm_main(int argc, char **argv)
 {
     struct adm a = {.topic = NULL};
-    signal(SIGPIPE, SIG_IGN);
+    out_start();
     int status = read_globals(&a, argc, argv);
     if (status == 0 && toolopt_given(&a.global, "version"))
         printf("mogadm %s\n", MOG_VERSION);

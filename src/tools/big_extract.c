@@ -102,7 +102,8 @@ static enum mog_err put(struct extract *x, const char *data, size_t len, struct 
     struct savefile *to = x->to_file ? &x->file : &pipe;
     if (savefile_write(to, data, len))
         return MOG_OK;
-    return fail_sys(f, MOG_EIO, to->sys_errno, "cannot write to %s", x->dest);
+    return fail_sys(f, MOG_EIO, to->sys_errno, "cannot write to %s",
+                    strcmp(x->dest, "-") == 0 ? "standard output" : x->dest);
 }
 
 static enum mog_err put_through(struct extract *x, const char *data, size_t len, bool last, struct mog_fail *f)

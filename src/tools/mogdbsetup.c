@@ -7,6 +7,7 @@
 #include "store/store_backup.h"
 #include "store/store_schema.h"
 #include "tools/dbsetup.h"
+#include "tools/out.h"
 
 /* What the schema would need, counted by --check and --dry-run. */
 struct tally {
@@ -186,9 +187,10 @@ static enum mog_err backup(const struct dbsetup *d)
 int main(int argc, char **argv)
 {
     struct dbsetup d;
+    out_start();
     enum mog_err e = dbsetup_options_parse(&d, argc, argv);
     if (e == MOG_OK)
         e = d.backup != NULL ? backup(&d) : d.check || d.dry_run ? look(&d) : set_up(&d);
     dbsetup_options_fini(&d);
-    return e == MOG_OK ? 0 : 1;
+    return out_finish(e == MOG_OK ? 0 : 1);
 }

@@ -97,8 +97,10 @@ static int list_run(struct tool *t)
         e = list_page(t, &at, left < PAGE ? left : PAGE, list, &n, &f);
         left -= n;
     } while (e == MOG_OK && n > 0 && left > 0 && !ferror(stdout));
-    if (list)
+    if (list && e == MOG_OK)
         out_json(list);
+    else
+        json_decref(list); /* a part of a list looks like a whole one */
     return e == MOG_OK ? 0 : tool_fail("Error listing fids: ", &f);
 }
 

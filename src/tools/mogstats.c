@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* mogstats: counts over the database's tables. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -504,7 +503,7 @@ int main(int argc, char **argv)
     struct opt_list rest = {NULL, 0, 0};
     struct mog_fail f = {.code = MOG_OK};
     int status;
-    signal(SIGPIPE, SIG_IGN);
+    out_start();
     if (toolopt_parse(&s.opt, tables, argc - 1, argv + 1, TOOLOPT_SKIP_UNKNOWN, &rest, &f) != MOG_OK ||
         toolopt_read_config(&s.opt, TOOLOPT_STATS, &f) != MOG_OK) {
         fprintf(stderr, "%s\n", f.text);

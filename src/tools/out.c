@@ -3,9 +3,18 @@
 #include "tools/out.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "common/daemon.h"
+
+void out_start(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    daemon_open_streams();
+}
 
 bool out_can_color(FILE *stream)
 {

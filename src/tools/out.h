@@ -13,6 +13,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* First of all in main(): a stream that is closed, or a reader that goes away, fails the next write, which is told. */
+void out_start(void);
+
 enum out_color { OUT_PLAIN, OUT_GOOD, OUT_WARN, OUT_BAD, OUT_DIM, OUT_BOLD };
 
 /* Whether colours may be used on `stream`: a terminal, not a dumb one, and NO_COLOR is not set. */

@@ -2,7 +2,6 @@
 /* What the single-purpose tools share: options, usage, configuration, the connection to the trackers. */
 #include "tools/tool.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -105,9 +104,7 @@ bool tool_begin(struct tool *t, const struct tool_spec *spec, int argc, char **a
     *t = (struct tool){.spec = spec, .domain = ""};
     t->program = slash ? slash + 1 : (argc > 0 ? argv[0] : "?");
     *status = 1;
-    /* A reader that goes away ends us by an error of the next write, which is reported. */
-    signal(SIGPIPE, SIG_IGN);
-
+    out_start();
     struct mog_fail f = {.code = MOG_OK};
     const struct toolopt_def *const tables[] = {spec->defs, shared_defs(spec), NULL};
     if (argc < 2)

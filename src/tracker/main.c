@@ -2,11 +2,14 @@
 /* mogilefsd, the tracker: the table of contents. */
 #include "tracker/tracker.h"
 
+#include "common/daemon.h"
+
 #include <stdio.h>
 
 int main(int argc, char **argv)
 {
     struct mog_fail f = {0};
+    daemon_open_streams();
     struct tracker *t = tracker_new();
     enum mog_err e = tracker_load(t, argc, argv, &f);
     if (e == MOG_OK)

@@ -15,6 +15,13 @@ CLOSE = object()  # the connection is closed without an answer
 HANG = object()   # nothing is answered, until the tracker ends
 
 
+class Cut:
+    """An answer of which only these bytes come, and then the end."""
+
+    def __init__(self, data):
+        self.data = data
+
+
 def OK(**pairs):
     return pairs
 
@@ -26,7 +33,7 @@ def ERR(code, text=None):
 class FakeTracker:
     """Answers by command: one answer for ever, a list (its last one stays), or a function of the arguments.
 
-    An answer is OK(...), ERR(...), bytes (a raw line, sent with CR LF), CLOSE or HANG. Unknown commands are
+    An answer is OK(...), ERR(...), bytes (a raw line, sent with CR LF), Cut(...), CLOSE or HANG. Unknown commands are
     unknown_command. `admin` answers lines that begin with "!": text by word.
     """
 
@@ -83,6 +90,9 @@ class FakeTracker:
                     args[unquote(name)] = unquote(value)
             answer = self.next_answer(command, args)
             if answer is CLOSE:
+                return
+            if isinstance(answer, Cut):
+                wfile.write(answer.data)
                 return
             if answer is HANG:
                 self.ended.wait(60)
@@ -226,6 +236,37 @@ class FakeNode:
         self.close()
 
 
+class HangingNode:
+    """A storage node that gives `data`, which it calls half of a file, and then nothing more."""
+
+    def __init__(self, data):
+        self.ended = threading.Event()
+        outer = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                while self.rfile.readline().strip():
+                    pass
+                self.wfile.write(f"HTTP/1.1 200 OK\r\nContent-Length: {2 * len(data)}\r\n\r\n".encode() + data)
+                outer.ended.wait(60)
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+
+            def handle_error(self, request, client_address):
+                pass
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/dev1/0/000/000/0000000042.fid"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self):
+        self.ended.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
 class FakeCluster:
     """A tracker with one domain "d" and a storage node, in memory: what is stored can be read, listed and deleted."""
 
@@ -303,4 +344,4 @@ def tool_env(home):
     return {"HOME": home, "MOGUTILSCONF": "", "NO_COLOR": "1", "LC_ALL": "C"}
 
 
-__all__ = ["CLOSE", "ERR", "FakeCluster", "FakeNode", "FakeTracker", "HANG", "OK", "tool_env"]
+__all__ = ["CLOSE", "Cut", "ERR", "FakeCluster", "FakeNode", "FakeTracker", "HANG", "HangingNode", "OK", "tool_env"]

@@ -324,6 +324,21 @@ static _Noreturn void run_daemon(void)
     _exit(EXIT_READY);
 }
 
+/* No file gets the number of a stream that was closed, and nothing is read or written there. */
+static _Noreturn void run_without_streams(void)
+{
+    char byte = 'x';
+    failing.at = 0;
+    for (int fd = 0; fd <= 2; fd++)
+        (void)close(fd);
+    daemon_open_streams();
+    int fd = open("/dev/null", O_RDWR);
+    bool ok = fd > 2 && read(0, &byte, 1) < 0 && write(1, &byte, 1) < 0 && write(2, &byte, 1) < 0;
+    (void)close(1);
+    daemon_open_streams();
+    _exit(ok && fcntl(1, F_GETFD) == 0 && write(1, &byte, 1) < 0 ? EXIT_READY : EXIT_FAILED);
+}
+
 static _Noreturn void run_as_nobody(void)
 {
     struct mog_fail f = {0};
@@ -366,6 +381,12 @@ START_TEST(a_daemon_that_does_not_start_is_seen)
 }
 END_TEST
 
+START_TEST(closed_streams_are_no_holes)
+{
+    ck_assert_int_eq(status_of(run_without_streams, 0, 0), EXIT_READY);
+}
+END_TEST
+
 START_TEST(no_half_of_a_user)
 {
     if (geteuid() != 0)
@@ -382,4 +403,4 @@ END_TEST
 UNIT_MAIN("failing_processes", the_old_process_goes_on, connections_stay_with_us_when_they_cannot_be_given,
           what_is_none_of_ours_is_closed, an_answer_that_cannot_be_read_is_none,
           what_cannot_be_looked_at_is_not_inherited, a_log_is_never_without_a_file,
-          a_daemon_that_does_not_start_is_seen, no_half_of_a_user)
+          a_daemon_that_does_not_start_is_seen, closed_streams_are_no_holes, no_half_of_a_user)
