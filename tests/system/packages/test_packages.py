@@ -57,8 +57,8 @@ class Packages(unittest.TestCase):
             self.assertIn("libc6", self.field(package, "Depends"))
             self.assertGreater(len(self.field(package, "Description").splitlines()), 3)
         self.assertIn("libsqlite3-0", self.field("mogilefsd", "Depends"))
-        self.assertIn("libmicrohttpd12", self.field("mogstored", "Depends"))
-        for library in ("sqlite", "mariadb", "libpq"):
+        self.assertIn("libmicrohttpd12", self.field("mogilefsd", "Depends"))
+        for library in ("sqlite", "mariadb", "libpq", "libmicrohttpd", "libcurl"):
             self.assertNotIn(library, self.field("mogstored", "Depends"))
         for package in ("mogilefsd", "mogstored"):
             self.assertIn("adduser", self.field(package, "Depends"))
