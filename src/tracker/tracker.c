@@ -608,8 +608,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         t->working = true;
         want_from_options(t, NULL);
         server_set_ready(t->server);
-        if (t->inherited.is_successor && serve(t, &f) != MOG_OK)
+        if (t->inherited.is_successor && serve(t, &f) != MOG_OK) {
+            log_err("%s", f.text);
             end(t, "ending run");
+        }
     }
     if (t->working) {
         jobs_tick(t->jobs);
@@ -629,7 +631,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)event_add(t->tick, &again);
 }
 
-static void start(struct tracker *t)
+static enum mog_err start(struct tracker *t, struct mog_fail *f)
 {
     struct node_config node = node_config_of(&t->options);
     struct monitor_config monitor = monitor_config_of(&t->options, t->hooks);
@@ -649,6 +651,8 @@ static void start(struct tracker *t)
     t->jobs = jobs_new(&jobs);
     struct monitor_parts parts = {.env = t->env, .box = t->box, .nodes = t->nodes};
     t->monitor = monitor_start(&parts, &monitor);
+    if (t->monitor == NULL)
+        return fail_set(f, MOG_EIO, "cannot start a thread");
     t->cmd = (struct cmd_shared){.env = t->env,
                                  .box = t->box,
                                  .nodes = t->nodes,
@@ -665,9 +669,12 @@ static void start(struct tracker *t)
                              .status = op_status,
                              .shutdown = op_shutdown};
     t->base = event_base_new();
-    t->server = server_new(t->base, &t->cmd, &ops);
+    t->server = t->base != NULL ? server_new(t->base, &t->cmd, &ops) : NULL;
+    if (t->server == NULL)
+        return fail_set(f, MOG_EIO, "cannot watch for clients");
     apply_access(t);
     t->succession = succession_new(t->base, on_taken, t);
+    return MOG_OK;
 }
 
 static enum mog_err add_events(struct tracker *t, struct mog_fail *f)
@@ -679,15 +686,15 @@ static enum mog_err add_events(struct tracker *t, struct mog_fail *f)
     }
     struct timeval first = {.tv_usec = FIRST_TICK_MS * 1000};
     t->tick = evtimer_new(t->base, on_tick, t);
-    (void)event_add(t->tick, &first);
-    return MOG_OK;
+    return t->tick != NULL && event_add(t->tick, &first) == 0 ? MOG_OK : fail_set(f, MOG_EIO, "cannot wait");
 }
 
 enum mog_err tracker_run(struct tracker *t, struct mog_fail *f)
 {
     (void)signal(SIGPIPE, SIG_IGN);
-    start(t);
-    enum mog_err e = add_events(t, f);
+    enum mog_err e = start(t, f);
+    if (e == MOG_OK)
+        e = add_events(t, f);
     /* Clients of a running tracker must not wait for our first look at the cluster: see on_tick(). */
     if (e == MOG_OK && !t->inherited.is_successor)
         e = serve(t, f);
@@ -741,7 +748,8 @@ void tracker_free(struct tracker *t)
         }
         if (t->tick != NULL)
             event_free(t->tick);
-        event_base_free(t->base);
+        if (t->base != NULL)
+            event_base_free(t->base);
     }
     for (size_t i = 0; i < t->n_listen; i++) {
         if (t->listen_fds[i] >= 0)

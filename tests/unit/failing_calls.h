@@ -39,11 +39,12 @@
 
 /* What is to fail in this thread, and what did. */
 static _Thread_local struct {
-    int at;           /* the call that fails: 1 is the next; 0: none */
-    int err;          /* errno for all; 0: what suits the call */
-    bool lasts;       /* all calls after it fail too */
-    int in_child;     /* ... of a process that this thread forks */
-    const char *call; /* the one that failed; NULL: none did */
+    int at;                      /* the call that fails: 1 is the next; 0: none */
+    int err;                     /* errno for all; 0: what suits the call */
+    bool lasts;                  /* all calls after it fail too */
+    int in_child;                /* ... of a process that this thread forks */
+    const char *call;            /* the one that failed; NULL: none did */
+    _Atomic(const char *) *told; /* is told at once which one it is; NULL: nobody is */
 } failing;
 
 /* What is to fail in other threads; the call that did is a literal. */
@@ -75,6 +76,8 @@ static bool failing_now(const char *call, int err)
     if (failing.lasts)
         failing.at = 1;
     failing.call = call;
+    if (failing.told != NULL)
+        atomic_store(failing.told, call);
     errno = failing.err != 0 ? failing.err : err;
     return true;
 }
@@ -183,13 +186,9 @@ FAILING(FILE *, fopen64, NULL, EMFILE, (const char *path, const char *mode), (pa
 FAILING(DIR *, fdopendir, NULL, ENOMEM, (int fd), (fd))
 
 FAILING(int, socket, -1, EMFILE, (int domain, int type, int protocol), (domain, type, protocol))
-FAILING(int, socketpair, -1, EMFILE, (int domain, int type, int protocol, int fds[2]), (domain, type, protocol, fds))
-FAILING(int, pipe2, -1, EMFILE, (int fds[2], int flags), (fds, flags))
 FAILING(int, connect, -1, ECONNREFUSED, (int fd, const struct sockaddr *to, socklen_t len), (fd, to, len))
 FAILING(int, bind, -1, EADDRINUSE, (int fd, const struct sockaddr *at, socklen_t len), (fd, at, len))
 FAILING(int, listen, -1, EADDRINUSE, (int fd, int backlog), (fd, backlog))
-FAILING(ssize_t, send, -1, ECONNRESET, (int fd, const void *data, size_t len, int flags), (fd, data, len, flags))
-FAILING(ssize_t, recv, -1, ECONNRESET, (int fd, void *data, size_t len, int flags), (fd, data, len, flags))
 FAILING(ssize_t, splice, -1, ENOMEM, (int from, off64_t *from_at, int to, off64_t *to_at, size_t len, unsigned flags),
         (from, from_at, to, to_at, len, flags))
 FAILING(ssize_t, writev, -1, ECONNRESET, (int fd, const struct iovec *parts, int n), (fd, parts, n))
@@ -242,6 +241,28 @@ int eventfd(unsigned value, int flags)
     return fd;
 }
 
+static int failing_never(int result, const int fds[2])
+{
+    for (int i = 0; result == 0 && i < 2; i++)
+        if (fds[i] < 1024)
+            atomic_store(&failing_is_event[fds[i]], true);
+    return result;
+}
+
+/* Pipes, and streams to oneself, fail as little. */
+int pipe2(int fds[2], int flags)
+{
+    return failing_now("pipe2", EMFILE) ? -1 : failing_never(FAILING_REAL(pipe2)(fds, flags), fds);
+}
+
+int socketpair(int domain, int type, int protocol, int fds[2])
+{
+    if (failing_now("socketpair", EMFILE))
+        return -1;
+    int result = FAILING_REAL(socketpair)(domain, type, protocol, fds);
+    return (type & SOCK_SEQPACKET) == SOCK_SEQPACKET ? result : failing_never(result, fds);
+}
+
 static bool failing_may(int fd)
 {
     return fd < 0 || fd >= 1024 || !atomic_load(&failing_is_event[fd]);
@@ -255,6 +276,16 @@ ssize_t write(int fd, const void *data, size_t len)
 ssize_t read(int fd, void *data, size_t len)
 {
     return failing_may(fd) && failing_now("read", EIO) ? -1 : FAILING_REAL(read)(fd, data, len);
+}
+
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+    return failing_may(fd) && failing_now("send", ECONNRESET) ? -1 : FAILING_REAL(send)(fd, data, len, flags);
+}
+
+ssize_t recv(int fd, void *data, size_t len, int flags)
+{
+    return failing_may(fd) && failing_now("recv", ECONNRESET) ? -1 : FAILING_REAL(recv)(fd, data, len, flags);
 }
 
 /* What is no more watched costs the system nothing. */

@@ -252,6 +252,18 @@ static void *run(void *arg)
     return NULL;
 }
 
+static void monitor_free(struct monitor *m)
+{
+    monitor_probe_free(m->probe);
+    monitor_iostat_stop(m->iostat);
+    monitor_seen_free(m->seen);
+    store_topology_free(&m->topology);
+    store_free(m->st);
+    buf_fini(&m->zones);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
 struct monitor *monitor_start(const struct monitor_parts *parts, const struct monitor_config *config)
 {
     struct monitor *m = mem_calloc(1, sizeof(*m));
@@ -269,11 +281,10 @@ struct monitor *monitor_start(const struct monitor_parts *parts, const struct mo
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int rc = pthread_create(&m->thread, NULL, run, m);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc != 0) {
-        log_err("monitor: cannot start its thread: %s", strerror(rc));
-        abort(); /* at start-up only: a tracker without a monitor would serve nothing */
-    }
-    return m;
+    if (rc == 0)
+        return m;
+    monitor_free(m);
+    return NULL;
 }
 
 void monitor_set_config(struct monitor *m, const struct monitor_config *config)
@@ -288,14 +299,7 @@ void monitor_stop(struct monitor *m)
     if (m == NULL)
         return;
     pthread_join(m->thread, NULL);
-    monitor_probe_free(m->probe);
-    monitor_iostat_stop(m->iostat);
-    monitor_seen_free(m->seen);
-    store_topology_free(&m->topology);
-    store_free(m->st);
-    buf_fini(&m->zones);
-    pthread_mutex_destroy(&m->lock);
-    free(m);
+    monitor_free(m);
 }
 
 void monitor_want(struct monitor *m, bool wanted)

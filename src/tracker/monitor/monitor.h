@@ -27,7 +27,10 @@ struct monitor_parts {
     struct node_shared *nodes;
 };
 
-/* Starts the monitor's threads; the first snapshot is published soon after. The parts outlive the monitor. */
+/*
+ * Starts the monitor's threads; the first snapshot is published soon after. The parts outlive the monitor. NULL: the
+ * system gives no thread.
+ */
 struct monitor *monitor_start(const struct monitor_parts *parts, const struct monitor_config *config);
 /* New values from the next round on. Any thread. */
 void monitor_set_config(struct monitor *m, const struct monitor_config *config);

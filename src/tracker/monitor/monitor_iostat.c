@@ -232,32 +232,48 @@ static void *run(void *arg)
     return NULL;
 }
 
+static bool add_events(struct monitor_iostat *io)
+{
+    io->base = event_base_new();
+    io->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (io->base == NULL || io->wake_fd < 0)
+        return false;
+    io->tick = evtimer_new(io->base, on_tick, io);
+    io->wake = event_new(io->base, io->wake_fd, EV_READ | EV_PERSIST, on_wake, io);
+    return io->tick != NULL && io->wake != NULL && event_add(io->wake, NULL) == 0;
+}
+
+static void iostat_free(struct monitor_iostat *io)
+{
+    if (io->tick != NULL)
+        event_free(io->tick);
+    if (io->wake != NULL)
+        event_free(io->wake);
+    if (io->wake_fd >= 0)
+        (void)close(io->wake_fd);
+    if (io->base != NULL)
+        event_base_free(io->base);
+    free(io->hosts);
+    pthread_mutex_destroy(&io->lock);
+    free(io);
+}
+
 struct monitor_iostat *monitor_iostat_start(uint16_t port)
 {
     struct monitor_iostat *io = mem_calloc(1, sizeof(*io));
     io->port = port;
     pthread_mutex_init(&io->lock, NULL);
-    io->base = event_base_new();
-    io->tick = evtimer_new(io->base, on_tick, io);
-    io->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    io->wake = event_new(io->base, io->wake_fd, EV_READ | EV_PERSIST, on_wake, io);
-    (void)event_add(io->wake, NULL);
+    bool ok = add_events(io);
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int rc = pthread_create(&io->thread, NULL, run, io);
+    ok = ok && pthread_create(&io->thread, NULL, run, io) == 0;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc != 0) {
-        log_err("monitor: cannot start a thread for iostat, going on without utilisation");
-        event_free(io->tick);
-        event_free(io->wake);
-        (void)close(io->wake_fd);
-        event_base_free(io->base);
-        pthread_mutex_destroy(&io->lock);
-        free(io);
-        return NULL;
-    }
-    return io;
+    if (ok)
+        return io;
+    log_err("monitor: cannot start a thread for iostat, going on without utilisation");
+    iostat_free(io);
+    return NULL;
 }
 
 void monitor_iostat_stop(struct monitor_iostat *io)
@@ -280,13 +296,7 @@ void monitor_iostat_stop(struct monitor_iostat *io)
         HASH_DEL(io->values, v);
         free(v);
     }
-    event_free(io->tick);
-    event_free(io->wake);
-    (void)close(io->wake_fd);
-    event_base_free(io->base);
-    free(io->hosts);
-    pthread_mutex_destroy(&io->lock);
-    free(io);
+    iostat_free(io);
 }
 
 void monitor_iostat_watch(struct monitor_iostat *io, const struct cluster *c)

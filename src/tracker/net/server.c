@@ -247,24 +247,42 @@ void server_tick(struct server *s)
 
 /* ---- life ---- */
 
+static bool add_own_events(struct server *s)
+{
+    s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (s->wake_fd < 0)
+        return false;
+    s->wake = event_new(s->base, s->wake_fd, EV_READ | EV_PERSIST, on_wake, s);
+    s->round_end = event_new(s->base, -1, 0, query_round_end, s);
+    return s->wake != NULL && s->round_end != NULL && event_add(s->wake, NULL) == 0;
+}
+
+static void remove_own_events(struct server *s)
+{
+    if (s->round_end != NULL)
+        event_free(s->round_end);
+    if (s->wake != NULL)
+        event_free(s->wake);
+    if (s->wake_fd >= 0)
+        (void)close(s->wake_fd);
+}
+
 struct server *server_new(struct event_base *base, const struct cmd_shared *shared, const struct server_ops *ops)
 {
     struct server *s = mem_calloc(1, sizeof(*s));
     s->base = base;
+    if (!add_own_events(s)) {
+        remove_own_events(s);
+        free(s);
+        return NULL;
+    }
     s->shared = shared;
     s->ops = *ops;
     s->started_mono_ms = clock_mono_ms();
     s->done_last = &s->done;
     s->watch_last = &s->watch_lines;
     pthread_mutex_init(&s->lock, NULL);
-    s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    s->wake = event_new(base, s->wake_fd, EV_READ | EV_PERSIST, on_wake, s);
-    if (s->wake_fd < 0 || s->wake == NULL || event_add(s->wake, NULL) != 0)
-        abort(); /* at start-up only: nothing works without */
     s->gathered_last = &s->gathered;
-    s->round_end = event_new(base, -1, 0, query_round_end, s);
-    if (s->round_end == NULL)
-        abort();
     size_t n_commands = 0;
     while (cmd_table()[n_commands].name != NULL)
         n_commands++;
@@ -383,9 +401,7 @@ void server_free(struct server *s)
     struct request *r, *next;
     DL_FOREACH_SAFE(s->requests, r, next)
     query_finished(r);
-    event_free(s->round_end);
-    event_free(s->wake);
-    (void)close(s->wake_fd);
+    remove_own_events(s);
     for (size_t i = 0; i < RECENT_REQUESTS; i++)
         free(s->recent[i].line);
     for (size_t i = 0; i < s->n_slow; i++)

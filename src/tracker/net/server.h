@@ -44,6 +44,7 @@ struct server_ops {
     void (*shutdown)(void *arg);
 };
 
+/* NULL: the system gives no descriptor. */
 struct server *server_new(struct event_base *base, const struct cmd_shared *shared, const struct server_ops *ops);
 
 /* Networks: who may connect, and who may also administer (! commands, and those with CMD_ADMIN). Empty: everybody. */

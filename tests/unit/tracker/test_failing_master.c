@@ -446,11 +446,12 @@ static const struct master_case {
     void (*check)(const char *what); /* what may never be */
     bool (*is_done)(void);
     void (*between)(void); /* before a pass that follows a failure; NULL: nothing */
+    bool meets_deadlocks;
 } cases[] = {
-    {"what is due", due_rows, check_given, all_are_given, lease_ends},
+    {"what is due", due_rows, check_given, all_are_given, lease_ends, true},
     {"a check", fsck_of_all, check_fsck, fsck_is_over, NULL},
     {"a check of a class", fsck_of_class, check_fsck, fsck_is_over, NULL},
-    {"a rebalance", rebalance, check_limits, rebalance_is_over, NULL},
+    {"a rebalance", rebalance, check_limits, rebalance_is_over, NULL, true},
     {"a rebalance that is stopped", rebalance_to_stop, check_stop, rebalance_is_stopped, NULL},
     {"a rebalance without targets", rebalance_without_targets, check_rebalance, rebalance_is_stopped, NULL},
     {"a rebalance without sense", rebalance_without_sense, check_rebalance, rebalance_has_ended, NULL},
@@ -526,6 +527,8 @@ START_TEST(every_pass_ends_well)
     set_up();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int at = 1;
+        if (_i == IN_DATABASE_DEADLOCK && !cases[i].meets_deadlocks)
+            continue; /* they take their time, and are errors like any other */
         while (fail_at(&cases[i], _i, at)) {
             failures++;
             ck_assert_msg(++at < POINTS_MAX, "%s never ends", cases[i].name);
