@@ -271,6 +271,34 @@ static enum mog_err start_devices(struct mog_fail *f)
     return e;
 }
 
+static void search_done(struct devices_search *s)
+{
+    (void)s;
+    atomic_store(&has_worked, true);
+}
+
+/* A search that cannot be done is refused, and one that is taken is always answered. */
+static enum mog_err search_device(struct mog_fail *f)
+{
+    int at = failing.at;
+    failing.at = 0;
+    struct devices *ds = new_devices();
+    struct devices_search s = {.id = 1, .done = search_done};
+    atomic_store(&has_worked, false);
+    failing.at = at;
+    enum mog_err e = devices_start(ds, f);
+    bool is_taken = e == MOG_OK && devices_search(ds, &s);
+    failing.at = 0;
+    for (int i = 0; is_taken && i < 3000 && !atomic_load(&has_worked); i++)
+        (void)poll(NULL, 0, 10);
+    ck_assert(is_taken == atomic_load(&has_worked));
+    ck_assert(!is_taken || s.found != NULL);
+    devices_stop(ds);
+    ck_assert_msg(!devices_search(ds, &s), "it is taken by nobody");
+    devices_free(ds);
+    return e == MOG_OK && !is_taken ? fail_set(f, MOG_EIO, "not taken") : e;
+}
+
 static int listen_anywhere(void)
 {
     struct mog_fail f = {0};
@@ -344,6 +372,7 @@ static const struct failing_case cases[] = {
     {"litter_start", empty_device, clear_litter, NULL, NULL, 0},
     {"devices_new", empty_device, open_devices, NULL, NULL, 0},
     {"devices_start", empty_device, start_devices, NULL, NULL, 0},
+    {"devices_search", empty_device, search_device, NULL, NULL, 0},
     {"side_serve", empty_device, serve_side, NULL, NULL, 0},
     {"metrics_serve", empty_device, serve_metrics, NULL, NULL, 0},
     {"stored_options_load", write_options, load_options, NULL, NULL, 0},

@@ -93,6 +93,7 @@ static const struct {
     {"get_devices ", "OK devices=1&dev1_devid=1&dev1_hostid=1&dev1_status=alive&dev1_weight=100\r\n"},
     {"get_domains ", "OK domains=1&domain1=d&domain1classes=1&domain1class1name=c&domain1class1mindevcount=2\r\n"},
     {"server_settings ", "OK key_count=1&key_1=a&value_1=b\r\n"},
+    {"watch ", "OK \r\nfirst\r\nsecond\r\n"},
     {"!version", "2.73\r\n.\r\n"},
 };
 
@@ -220,6 +221,22 @@ static enum mog_err ask_version(struct mog_fail *f)
     struct buf out = BUF_ZERO;
     enum mog_err e = client_admin(client, "!version", &out, f);
     ck_assert(e != MOG_OK || strcmp(buf_cstr(&out), "2.73\n") == 0);
+    buf_fini(&out);
+    return e;
+}
+
+static enum mog_err watch(struct mog_fail *f)
+{
+    struct buf out = BUF_ZERO;
+    enum mog_err e = client_admin(client, "!version", &out, f);
+    buf_reset(&out);
+    if (e == MOG_OK)
+        e = request("watch", NULL, NULL, f); /* one line, and more to come */
+    for (int i = 0; e == MOG_OK && i < 2; i++) {
+        buf_reset(&out);
+        e = client_read_line(client, 30000, &out, f);
+        ck_assert(e != MOG_OK || strcmp(buf_cstr(&out), i == 0 ? "first" : "second") == 0);
+    }
     buf_fini(&out);
     return e;
 }
@@ -434,6 +451,7 @@ static const struct failing_case cases[] = {
     {"client_request, repeatable", NULL, ask_noop, NULL, NULL, 0},
     {"client_request, not repeatable", NULL, ask_delete, NULL, NULL, 0},
     {"client_admin", NULL, ask_version, NULL, NULL, 0},
+    {"client_read_line", NULL, watch, NULL, NULL, 0},
     {"keysource_page", NULL, list_page, NULL, NULL, 0},
     {"cluster_load", NULL, load_cluster, NULL, NULL, 0},
     {"fetch_run", put_file, fetch, NULL, NULL, 0},
@@ -478,8 +496,8 @@ END_TEST
 
 START_TEST(an_answer_may_end_anywhere)
 {
-    static enum mog_err (*const all[])(struct mog_fail *) = {ask_noop,  ask_delete,   ask_info, ask_version,
-                                                             list_page, load_cluster, fetch};
+    static enum mog_err (*const all[])(struct mog_fail *) = {ask_noop, ask_delete, ask_info,     ask_version,
+                                                             watch,    list_page,  load_cluster, fetch};
     set_up();
     put_file();
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {

@@ -166,6 +166,44 @@ START_TEST(every_statement_fails_in_turn)
 }
 END_TEST
 
+/* What the gateway asks: an error of the database is never a file that is not there. */
+START_TEST(copies_that_cannot_be_looked_up)
+{
+    size_t failures = 0;
+    log_set_level(LOG_LEVEL_ERR);
+    harness_start(&stage);
+    other = store_new(stage.env, STORE_BACKGROUND);
+    fault_install(stage.ctx->st, false);
+    fault.is_thorough = true;
+    begin_again();
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        bool did_fail = true;
+        for (int at = 1; did_fail; at++) {
+            struct cmd_copies copies = {0};
+            ck_assert_int_lt(at, POINTS_MAX);
+            ck_assert(cmd_begin(stage.ctx, 0));
+            fault.at = at;
+            fault.times = ways[i].times;
+            fault.error = ways[i].error;
+            fault.is_late = ways[i].is_late;
+            fault.failed = 0;
+            enum mog_err e = cmd_copies_find(stage.ctx, span_of("d"), span_of("k"), 10, &copies);
+            fault_clear();
+            did_fail = fault.failed > 0;
+            failures += did_fail;
+            cmd_end(stage.ctx);
+            ck_assert_msg(e == MOG_OK || (did_fail && e != MOG_ENOTFOUND), "%s, at %d: %s", ways[i].name, at,
+                          err_name(e));
+            ck_assert(e == MOG_OK ? copies.fid == 101 && copies.n >= 1 : copies.fid == 0 && copies.n == 0);
+            cmd_copies_fini(&copies);
+        }
+    }
+    ck_assert_uint_ge(failures, sizeof ways / sizeof ways[0]);
+    store_free(other);
+    harness_stop(&stage);
+}
+END_TEST
+
 START_TEST(every_command_has_its_line)
 {
     for (const struct cmd_row *row = cmd_table(); row->name != NULL; row++) {
@@ -184,6 +222,7 @@ int main(void)
     TCase *tcase = tcase_create("failing_commands");
     tcase_set_timeout(tcase, 250);
     tcase_add_loop_test(tcase, every_statement_fails_in_turn, 0, sizeof ways / sizeof ways[0]);
+    tcase_add_test(tcase, copies_that_cannot_be_looked_up);
     tcase_add_test(tcase, every_command_has_its_line);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
