@@ -289,14 +289,14 @@ static void lease_ends(void)
 static const char *const fsck_of_all[] = {
     SETTING("fsck_host", "here"),
     SETTING("fsck_fid_at_end", "105"),
-    SETTING("queue_rate_for_fsck", "2"),
+    SETTING("queue_rate_for_fsck", "3"),
     SETTING("fsck_opt_policy_only", "1"),
     NULL,
 };
 static const char *const fsck_of_class[] = {
     SETTING("fsck_host", "here"),
     SETTING("fsck_fid_at_end", "106"),
-    SETTING("queue_rate_for_fsck", "2"),
+    SETTING("queue_rate_for_fsck", "3"),
     SETTING("fsck_opt_policy_only", "1"),
     SETTING("fsck_opt_dmid", "1"),
     SETTING("fsck_opt_classid", "1"),
@@ -339,7 +339,7 @@ static bool fsck_is_over(void)
 
 static const char *const rebalance[] = {
     SETTING("rebal_host", "here"),
-    SETTING("queue_rate_for_rebal", "1"),
+    SETTING("queue_rate_for_rebal", "2"),
     SETTING("rebal_policy", "from_devices=1,2 to_devices=3 limit_by=count limit=2"),
     NULL,
 };

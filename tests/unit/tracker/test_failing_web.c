@@ -285,7 +285,21 @@ static enum outcome judge(const char *got, size_t len, size_t wanted)
     return n == wanted ? WHOLE : CUT;
 }
 
-static enum outcome ask(uint16_t port, const char *key, size_t wanted)
+/* An answer of a text: whole, or not. */
+static enum outcome judge_text(const char *got, size_t len, const char *wanted)
+{
+    const char *body = memmem(got, len, "\r\n\r\n", 4), *length = memmem(got, len, "Content-Length: ", 16);
+    if (body == NULL || length == NULL || length > body ||
+        (size_t)(got + len - body) < 4 + strtoul(length + 16, NULL, 10))
+        return CUT;
+    if (strncmp(got, "HTTP/1.1 5", 10) == 0)
+        return REFUSED;
+    ck_assert_msg(memmem(body, (size_t)(got + len - body), wanted, strlen(wanted)) != NULL, "%.*s", (int)len, got);
+    return WHOLE;
+}
+
+/* `wanted`: so many bytes of the pattern; 0: a text with the length of the pattern's file in it. */
+static enum outcome ask(uint16_t port, const char *target, size_t wanted)
 {
     static char got[LARGE_LEN + 4096];
     struct mog_fail f = {0};
@@ -294,7 +308,7 @@ static enum outcome ask(uint16_t port, const char *key, size_t wanted)
     int fd = -1;
     ck_assert_int_eq(net_connect("127.0.0.1", port, deadline_in(PATIENCE_MS), &fd, &f), MOG_OK);
     int n =
-        snprintf(request, sizeof request, "GET /d/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", key);
+        snprintf(request, sizeof request, "GET /%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target);
     (void)!net_write_all(fd, request, (size_t)n, deadline_in(PATIENCE_MS));
     for (ssize_t more = 1; more > 0 && have < sizeof got;) {
         ck_assert_msg(net_wait(fd, POLLIN, deadline_in(2 * PATIENCE_MS)) == MOG_OK,
@@ -303,7 +317,7 @@ static enum outcome ask(uint16_t port, const char *key, size_t wanted)
         have += more > 0 ? (size_t)more : 0;
     }
     close(fd);
-    return judge(got, have, wanted);
+    return wanted != 0 ? judge(got, have, wanted) : judge_text(got, have, "\"fid\":101");
 }
 
 static void wait_descriptors(size_t before, const char *what, int at, const char *call)
@@ -353,8 +367,8 @@ static enum mog_err start_and_ask(struct mog_fail *f)
     struct web *web = start_web(f, &port);
     if (web == NULL)
         return f->code;
-    ck_assert_int_eq(ask(port, "small", SMALL_LEN), WHOLE);
-    ck_assert_int_eq(ask(port, "large", LARGE_LEN), WHOLE);
+    ck_assert_int_eq(ask(port, "d/small", SMALL_LEN), WHOLE);
+    ck_assert_int_eq(ask(port, "d/large", LARGE_LEN), WHOLE);
     web_stop(web);
     return MOG_OK;
 }
@@ -398,7 +412,7 @@ END_TEST
 START_TEST(small_files)
 {
     set_up();
-    fail_everywhere("small", SMALL_LEN);
+    fail_everywhere("d/small", SMALL_LEN);
     tear_down();
 }
 END_TEST
@@ -406,9 +420,18 @@ END_TEST
 START_TEST(large_files)
 {
     set_up();
-    fail_everywhere("large", LARGE_LEN);
+    fail_everywhere("d/large", LARGE_LEN);
     tear_down();
 }
 END_TEST
 
-FAILING_MAIN("failing_web", every_call_fails_in_turn, cases, it_starts_or_says_why, small_files, large_files)
+START_TEST(what_is_known_of_a_file)
+{
+    set_up();
+    fail_everywhere("api/why?domain=d&key=small", 0);
+    tear_down();
+}
+END_TEST
+
+FAILING_MAIN("failing_web", every_call_fails_in_turn, cases, it_starts_or_says_why, small_files, large_files,
+             what_is_known_of_a_file)

@@ -193,6 +193,28 @@ class Output(unittest.TestCase):
         self.assertEqual(many.returncode, 1)
         self.assertIn(b"No space left on device", many.stderr)
         self.assertEqual(os.listdir(f"{disk.path}/all"), [])
+        piece = self.run_with(("mogtool", "--domain=d", "extract", "--overwrite", "k", target), stdout=subprocess.PIPE)
+        self.assertNotEqual(piece.returncode, 0)
+        self.assertIn(b"No space left on device", piece.stderr)
+        self.assertEqual(sorted(os.listdir(disk.path)), ["all", "file"])
+        with open(target, "rb") as f:
+            self.assertEqual(f.read(), b"old")
+
+    def test_sources_that_cannot_be_read(self):
+        """Nothing of them is stored, or said to be."""
+        self.tracker.answers.update(create_open=OK(fid=42, devid=1, path=self.node.url("/dev1/new")), create_close=OK())
+        for args in (("mogupload", "--domain=d", "--key=k", "--file=/proc/self/mem"),
+                     ("mogupload", "--domain=d", "--key=k", f"--file={self.folder}"),
+                     ("mogtool", "--domain=d", "inject", "/proc/self/mem", "k"),
+                     ("mogdelete", "--domain=d", f"--keys-from={self.folder}"),
+                     ("mogadm", "apply", self.folder), ("mogadm", "--config=/proc/self/mem", "host", "list"),
+                     ("mogfileinfo", "--domain=d", "--key=k", "--conf=/proc/self/mem")):
+            with self.subTest(args=args):
+                done = self.run_with(args, stdout=subprocess.PIPE)
+                self.assertNotEqual(done.returncode, 0, done)
+                self.assertNotEqual(done.stderr, b"")
+        self.assertEqual([a for a in self.tracker.args_of("create_close") if a.get("key")], [])
+        self.assertNotIn("delete", self.tracker.commands())
 
     def test_fetch_that_is_interrupted(self):
         """In the middle of a file: nothing of it is left, and what was there before stays."""
