@@ -217,11 +217,13 @@ enum mog_err stored_enter(struct stored *s, struct mog_fail *f)
 static void ask_to_stop(void *arg, bool is_graceful, uint64_t limit_s)
 {
     struct stored *s = arg;
+    int sig = is_graceful ? SIGQUIT : SIGTERM;
     atomic_store(&s->graceful_limit_s, limit_s);
-    /* Who says it to an old process means the daemon. */
+    /* Who says it to an old process means the daemon. Said first and looked then, as leave() does it the other way. */
+    atomic_store(&s->said, sig);
     if (atomic_load(&s->heir) != 0)
-        (void)kill((pid_t)atomic_load(&s->heir), is_graceful ? SIGQUIT : SIGTERM);
-    (void)kill(getpid(), is_graceful ? SIGQUIT : SIGTERM);
+        (void)kill((pid_t)atomic_load(&s->heir), sig);
+    (void)kill(getpid(), sig);
 }
 
 static unsigned round_seconds(void)
@@ -332,12 +334,17 @@ static void drain(struct stored *s, const sigset_t *signals)
     }
 }
 
-static void leave(struct stored *s, const sigset_t *signals)
+/* `sig` has just come; 0: none. */
+static void leave(struct stored *s, const sigset_t *signals, int sig)
 {
     atomic_store(&s->heir, s->successor);
+    int said = atomic_load(&s->said); /* while there was no heir to tell */
+    if (said != 0)
+        (void)kill((pid_t)s->successor, said);
     metrics_stop(s->metrics); /* it is the new process that counts from now on */
     s->metrics = NULL;
-    drain(s, signals);
+    if (sig != SIGTERM && sig != SIGINT)
+        drain(s, signals);
     log_info("ending run, another process has taken over");
 }
 
@@ -357,7 +364,7 @@ void stored_run(struct stored *s)
     for (;;) {
         sig = next_signal(s, &signals);
         if (upgrade_is_pending(s) && upgrade_check(s)) {
-            leave(s, &signals);
+            leave(s, &signals, sig);
             return;
         }
         switch (sig) {

@@ -43,6 +43,7 @@ struct stored {
     struct deadline upgrade_by;        /* it must serve by then */
     bool has_left;                     /* it serves */
     _Atomic int heir;                  /* its pid, when it serves; for other threads */
+    _Atomic int said;                  /* the signal that another thread has ended us with; 0: none */
     _Atomic uint64_t graceful_limit_s; /* asked for by `shutdown graceful`; 0: the option's */
 };
 

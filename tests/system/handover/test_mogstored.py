@@ -159,6 +159,20 @@ class Succession(HandoverTest):
             side.send("shutdown\r\n")
             wait_until(lambda: self.gone(old) and self.gone(new), what="both end")
 
+    def test_shutdown_in_the_moment_in_which_the_new_one_serves(self):
+        """Before the old one looks what has become of it."""
+        self.node.start()
+        self.node.wait_running()
+        old = self.node.pid
+        with self.node.side() as side:
+            side.send("size /dev1/x\r\n")
+            side.line()
+            os.kill(old, signal.SIGUSR2)
+            wait_until(lambda: self.node.log().count("Running.\n") == 2, what="the new process serves", pause=0.001)
+            side.send("shutdown\r\n")
+            new = read_pid(self.pidfile)
+            wait_until(lambda: self.gone(old) and self.gone(new), what="both end")
+
 
 class Activation(HandoverTest):
     def test_sockets_of_the_configured_addresses(self):
