@@ -3,6 +3,7 @@
 import argparse
 
 import against_nginx
+import durable
 import gateway
 from measuring import turns
 from stand import CONNECTIONS
@@ -69,6 +70,12 @@ def http(stand, rounds):
         servers.close()
 
 
+def synced(stand, rounds):
+    """Uploads that are on disk when they are answered, by ten clients."""
+    for got in durable.rows(argparse.Namespace(seconds=stand.seconds, rounds=rounds, threads=10)):
+        yield row(got["work"], got["mogstored"], "ten threads that do the same by hand", got["by hand"], 0.8)
+
+
 def through_gateway(stand, rounds):
     """A large file through a tracker, against the storage node."""
     got = gateway.large_file(argparse.Namespace(database="sqlite", size_mb=1024, rounds=rounds))
@@ -87,5 +94,6 @@ ROWS = {
     "delete": pair("delete, MariaDB", stocked("delete"), BARE, bare("delete"), 0.8),
     "upload": upload,
     "http": http,
+    "synced": synced,
     "gateway": through_gateway,
 }

@@ -43,20 +43,24 @@ def compare(args, folder, node, numbers, size, name):
             "ratio": round(ours / theirs, 2)}
 
 
-def main():
-    parser = command_line(__doc__, seconds=3, rounds=5, folder=None)
-    parser.add_argument("--threads", type=int, default=10)
-    args = parse(parser)
+def rows(args):
     folder = tempfile.mkdtemp(prefix="mogbench-")
     node = Node(folder, "node", [1])
     try:
         node.start()
         numbers = itertools.count()
-        rows = (compare(args, folder, node, numbers, size, name) for size, name in ((4096, "4k"), (1 << 20, "1m")))
-        show(args, rows, "{0[work]:20} mogstored {0[mogstored]:>8}/s   by hand {0[by hand]:>8}/s   ratio {0[ratio]:.2f}".format)
+        for size, name in ((4096, "4k"), (1 << 20, "1m")):
+            yield compare(args, folder, node, numbers, size, name)
     finally:
         node.stop()
         shutil.rmtree(folder)
+
+
+def main():
+    parser = command_line(__doc__, seconds=3, rounds=5, folder=None)
+    parser.add_argument("--threads", type=int, default=10)
+    args = parse(parser)
+    show(args, rows(args), "{0[work]:20} mogstored {0[mogstored]:>8}/s   by hand {0[by hand]:>8}/s   ratio {0[ratio]:.2f}".format)
 
 
 if __name__ == "__main__":

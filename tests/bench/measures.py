@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What scripts/bench measures without a peer: memory, latency, wakeups, many clients, the start."""
+import argparse
 import os
 import re
 import resource
@@ -8,6 +9,8 @@ import statistics
 import time
 from contextlib import closing
 
+import connections
+import isolation
 from client import Client, TrackerError
 from cluster import Cluster
 from stand import CLASS, CONNECTIONS, DOMAIN, WORKERS
@@ -194,4 +197,15 @@ def start(stand, rounds):
                       f"{HUNG_HOSTS * DEVICES_A_HOST} hang", f"{statistics.median(got):.2f} s", "0.3 s")
 
 
-ROWS = {"memory": memory, "latency": latency, "wakeups": wakeups, "clients": clients, "start": start}
+def node(stand, rounds):
+    """A storage node: its memory, and what one of its devices does to the other."""
+    connections.allow_descriptors(CROWD + 500)
+    got = connections.measure(argparse.Namespace(idle=CROWD, slow=200, seconds=stand.seconds))
+    yield measure("memory of a storage node", f"{got['memory_before_kib'] / 1024:.1f} MB", "8 MB")
+    yield measure(f"memory of each of {CROWD:,} idle connections there", f"{got['kib_an_idle_connection']} KB", "16 KB")
+    for got in isolation.rows(argparse.Namespace(seconds=stand.seconds, rounds=rounds, connections=64, delay=5)):
+        yield measure(f"{got['work']} by 64 clients: 99th percentile beside a device that hangs, to that without",
+                      f"{got['ratio']:.2f} ({got['beside_p99_ms']} ms)", "2.0")
+
+
+ROWS = {"memory": memory, "node": node, "latency": latency, "wakeups": wakeups, "clients": clients, "start": start}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Load on one storage node with the program wrk."""
 import os
+import re
 import subprocess
 import sys
 
@@ -25,14 +26,31 @@ def put_lua(size, name, names=200):
     return put_lua_to(size, f'string.format("/dev1/{name}/%d-%d.fid", id, n % {names})')
 
 
-def wrk(folder, base, lua, seconds, connections=32, path="/", headers=()):
-    """Run it for some seconds with two threads; the requests a second. Failed requests are shown on stderr."""
+def run(folder, base, lua, seconds, connections, path, headers, *options):
     script = os.path.join(folder, "w.lua")
     with open(script, "w") as f:
         f.write(lua)
-    out = subprocess.run(["wrk", "-t2", f"-c{connections}", f"-d{seconds}", "-s", script,
+    out = subprocess.run(["wrk", "-t2", f"-c{connections}", f"-d{seconds}", "-s", script, *options,
                           *[x for h in headers for x in ("-H", h)], base + path],
                          capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in out or "Socket errors" in out:
         print(out, file=sys.stderr)
+    return out
+
+
+def wrk(folder, base, lua, seconds, connections=32, path="/", headers=()):
+    """Run it for some seconds with two threads; the requests a second. Failed requests are shown on stderr."""
+    out = run(folder, base, lua, seconds, connections, path, headers)
     return float(next(line.split()[1] for line in out.splitlines() if line.startswith("Requests/sec")))
+
+
+def wrk_latency(folder, base, lua, seconds, connections=32):
+    """The same; the median and the 99th percentile in ms."""
+    units = {"us": 0.001, "ms": 1, "s": 1000}
+    out = run(folder, base, lua, seconds, connections, "/", (), "--latency")
+    got = {}
+    for line in out.splitlines():
+        match = re.fullmatch(r"\s+(50|99)%\s+([0-9.]+)(us|ms|s)", line)
+        if match:
+            got[match[1]] = float(match[2]) * units[match[3]]
+    return got["50"], got["99"]
