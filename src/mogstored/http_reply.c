@@ -34,9 +34,7 @@ static const struct {
 
 char *reply_put(char *at, const char *text)
 {
-    size_t n = strlen(text);
-    memcpy(at, text, n);
-    return at + n;
+    return mempcpy(at, text, strlen(text));
 }
 
 char *reply_put_u64(char *at, uint64_t n)
