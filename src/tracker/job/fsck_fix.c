@@ -148,13 +148,16 @@ static void forget(struct fix *f, struct fsck_copy *copy, bool delete_file)
     copy->devid = 0;
 }
 
-/* Copies that are dead, missing or of the wrong length. */
-static void forget_bad(struct fix *f, bool delete_files)
+/*
+ * Copies that are dead or missing; where a good one is known, those of the wrong length too. Without one these are all
+ * that there is, and it may be the node that is wrong about their length.
+ */
+static void forget_bad(struct fix *f, bool has_good)
 {
     for (size_t i = 0; i < f->n; i++) {
         struct fsck_copy *copy = &f->copies[i];
-        if (copy->state == COPY_DEAD || copy->state == COPY_MISSING || copy->state == COPY_LENGTH)
-            forget(f, copy, delete_files && copy->state == COPY_LENGTH);
+        if (copy->state == COPY_DEAD || copy->state == COPY_MISSING || (copy->state == COPY_LENGTH && has_good))
+            forget(f, copy, copy->state == COPY_LENGTH);
     }
 }
 

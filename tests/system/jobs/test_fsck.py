@@ -121,6 +121,15 @@ class Fsck(ClusterTest):
         self.expect(fid, ["BLEN(3)", "REPL"], [1], 1, True)
         self.assertFalse(os.path.exists(self.device_file(3, fid)), "the bad copy is still on the disk")
 
+    def test_wrong_length_of_all_there_is(self):
+        """Who says so may be wrong: the copy stays, and is found to be good again later."""
+        fid = self.place(b"12345", {3: b"1234"}, [1, 3])
+        self.assertEqual(self.check(fid), ["MISS(1)", "BLEN(3)", "SRCH", "GONE"])
+        self.assertEqual((self.on(fid), self.devcount(fid)), ([3], 1))
+        with open(self.device_file(3, fid), "wb") as f:
+            f.write(b"12345")
+        self.expect(fid, ["POVI", "REPL"], [3], 1, True)
+
     def test_too_few_copies(self):
         self.expect(self.place(b"12345", {1: None}, [1]), ["POVI", "REPL"], [1], 1, True)
 
