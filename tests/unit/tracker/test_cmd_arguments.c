@@ -143,8 +143,8 @@ static void check_database(const struct harness *h)
         "SELECT COUNT(*) FROM device WHERE status NOT IN ('alive', 'dead', 'down', 'readonly', 'drain')",
         "SELECT COUNT(*) FROM host WHERE status NOT IN ('alive', 'dead', 'down', 'readonly')",
         "SELECT COUNT(*) FROM server_settings WHERE field = 'schema_version' AND value <> '17'",
-        "SELECT COUNT(*) FROM file_on o WHERE NOT EXISTS (SELECT 1 FROM file f WHERE f.fid = o.fid) "
-        "AND NOT EXISTS (SELECT 1 FROM file_to_delete2 q WHERE q.fid = o.fid)",
+        ("SELECT COUNT(*) FROM file_on o WHERE NOT EXISTS (SELECT 1 FROM file f WHERE f.fid = o.fid) "
+         "AND NOT EXISTS (SELECT 1 FROM file_to_delete2 q WHERE q.fid = o.fid)"),
     };
     sqlite3 *db = NULL;
     ck_assert_int_eq(sqlite3_open(h->path, &db), SQLITE_OK);

@@ -39,8 +39,7 @@ START_TEST(nonsense)
                                       "10.0.0.9-10.0.0.1",
                                       "host",
                                       "fd00::/129",
-                                      "10.0.0.0/8 "
-                                      "x"};
+                                      "10.0.0.0/8 x"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct netmask m;
         ck_assert_msg(netmask_parse(span_of(bad[i]), &m) == MOG_ESYNTAX, "%s", bad[i]);
