@@ -161,10 +161,13 @@ static void take(struct input *in, size_t n)
     in->left -= n;
 }
 
-/* A part of it has come: for the whole there is a limit, which single bytes do not put off. */
+/*
+ * A part of it has come. From the first whole line on there is a limit for all of it, which single bytes do not put
+ * off; with less it is idle, and makes room for others.
+ */
 static enum step wait_for_head(struct connection *c)
 {
-    if (atomic_load_explicit(&c->entry->phase, memory_order_relaxed) == HTTP_PHASE_IDLE)
+    if (c->line > 0 && atomic_load_explicit(&c->entry->phase, memory_order_relaxed) == HTTP_PHASE_IDLE)
         http_conn_enter(c->entry, HTTP_PHASE_HEADER);
     return STEP_READ;
 }

@@ -348,10 +348,7 @@ void get_send(struct request *r, struct span head)
         const char *body = g->memory ? g->memory : r->conn->loop->out + HTTP_ANSWER_HEAD_BYTES;
         connection_send(r->conn, head, body, part_length(g), false);
     } else {
-        if (g->fd >= 0) {
-            g->is_ours = (fcntl(g->fd, F_GETFL) & O_NOATIME) != 0;
-            (void)posix_fadvise(g->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-        }
+        g->is_ours = g->fd >= 0 && (fcntl(g->fd, F_GETFL) & O_NOATIME) != 0;
         g->at = g->part.first;
         g->is_sent_in_pieces = true;
         connection_send(r->conn, head, NULL, 0, true);
@@ -401,6 +398,8 @@ static enum sent fetch(struct request *r)
     struct request_get *g = &r->get;
     if (g->memory && g->memory_at == g->at) /* has been read, and there was nothing: the file has shrunk */
         return SENT_BROKEN;
+    if (!g->memory)
+        (void)posix_fadvise(g->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     g->memory_at = g->at;
     g->memory_len = 0;
     g->read_errno = ECANCELED; /* unless the job runs */
