@@ -37,6 +37,8 @@ enum {
     HTTP_LINGER_BYTES = 16 << 20,       /* dropped after the last answer, before the connection is closed */
     HTTP_ANSWER_HEAD_BYTES = 1 << 10,   /* room for the head of any answer */
     HTTP_RETRY_AFTER_S = 10,
+    HTTP_SEEN = 256, /* parts of files whose being in memory is remembered, ... */
+    HTTP_SEEN_US = 100 * 1000 /* ... for so long: no page goes that soon after it was sent */,
 };
 
 struct connection;
@@ -63,6 +65,14 @@ struct http_listener {
     enum http_port port;
 };
 
+/* A part of a file that was in memory a moment ago. */
+struct http_seen {
+    uint64_t dev, ino, at;
+    int64_t changed_ns; /* the file's ctime */
+    int64_t mono_us;    /* when it was asked for; 0: never */
+    size_t len;
+};
+
 /*
  * One thread and what is its own. Whoever finishes a connection's job, or accepts one for another thread, puts it on
  * `done`; all else is the thread's.
@@ -77,7 +87,8 @@ struct http_loop {
     _Atomic unsigned n_connections;         /* of this thread, and on their way to it */
     struct connection *first, *ready_first; /* all of this thread; those with more to do than is fair at once */
     struct request *spare;                  /* memory for the next request; NULL: none */
-    int64_t date_s;                         /* what `date` says */
+    struct http_seen seen[HTTP_SEEN];
+    int64_t date_s; /* what `date` says */
     char date[HTTPDATE_SIZE];
     char in[HTTP_BLOCK_BYTES];
     char out[HTTP_ANSWER_HEAD_BYTES + HTTP_BLOCK_BYTES]; /* an answer: its head ends where its body begins */
@@ -128,6 +139,8 @@ struct request_get {
     struct range part;        /* the bytes to send; last < first: none */
     uint64_t at;              /* the next of them */
     bool is_ours;             /* the kernel tells us what is in memory of it */
+    uint64_t dev, ino;        /* which file it is, and as of when */
+    int64_t changed_ns;
     bool is_sent_in_pieces;
     bool is_read; /* the whole part is in `memory`, or in the loop's `out` where that is NULL */
     char *memory; /* the part, or a piece of it read by the device's threads; owned */
