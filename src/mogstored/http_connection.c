@@ -48,7 +48,10 @@ void connection_close(struct connection *c)
         c->next->prev = c->prev;
     atomic_fetch_sub_explicit(&l->n_connections, 1, memory_order_relaxed);
     http_conns_remove(l->http->conns, c->entry);
-    close(fd); /* epoll forgets it */
+    /* A close alone is not enough: a child that is about to become another program may have a copy for a moment. */
+    if (c->is_registered)
+        (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, fd, NULL);
+    close(fd);
     free(c->in);
     free(c->out);
     free(c);
