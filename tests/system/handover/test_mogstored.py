@@ -4,8 +4,10 @@ import os
 import shutil
 import signal
 import socket
+import tempfile
 import unittest
 
+from faults import Faults
 from handover_case import Load, Notify, end, is_gone, read_pid, start_with_sockets
 from storednode import StoredNode
 from waiting import wait_until
@@ -44,6 +46,35 @@ class HandoverTest(unittest.TestCase):
         if self.node.process is not None and pid == self.node.process.pid:
             return self.node.process.poll() is not None
         return is_gone(pid)
+
+
+class SlowChild(HandoverTest):
+    def test_connections_that_end_while_the_new_process_is_on_its_way(self):
+        """Between fork and exec the child has a copy of every connection: those that end meanwhile must be forgotten."""
+        folder = tempfile.mkdtemp(prefix="mogtest-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        faults = Faults(folder)
+        self.node.env.update(faults.env)
+        self.node.start()
+        kept = [self.node.connect() for _ in range(50)]
+        for connection in kept:
+            self.assertEqual(connection.request("GET", "/").status, 200)
+        faults.set("exec mogstored delay 2000")
+        os.kill(self.node.pid, signal.SIGUSR2)
+        wait_until(lambda: any(call.startswith("exec ") for call in faults.calls()), what="a child has been made")
+        for connection in kept:
+            self.assertEqual(connection.request("GET", "/", {"Connection": "close"}).status, 200)
+        for connection in kept:  # they are still open in the child, so all of this comes in
+            connection.send(b"GET /dev1/usage HTTP/1.1\r\n\r\n")
+            connection.close()
+        for _ in range(50):
+            self.assertEqual(self.node.request("GET", "/dev1/usage").status, 200)
+        self.assertTrue(self.node.running(), "it has ended")
+        faults.set()
+        old = self.node.pid
+        wait_until(lambda: read_pid(self.pidfile) != old, what="the new process serves")
+        wait_until(lambda: self.gone(old), what="the old one ends")
+        self.assertEqual(self.node.process.returncode, 0)
 
 
 class UnderLoad(HandoverTest):
