@@ -147,6 +147,8 @@ void http_quiesce(struct http *h, bool is_handed_over)
     atomic_store(&h->is_quiescing, true);
     for (size_t i = 0; i < h->n_loops; i++)
         loop_deafen(&h->loops[i]);
+    if (h->n_listeners > 0)
+        loop_accept_rest(&h->loops[0]);
     for (size_t i = 0; i < h->n_listeners; i++)
         give_up_socket(h->listeners[i].fd);
     http_conns_close_idle(h->conns, idle_ms);

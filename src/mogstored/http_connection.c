@@ -455,6 +455,7 @@ static struct http_loop *least_loaded(struct http_loop *own)
 void connection_accept(struct http_loop *l, const struct http_listener *listener, int fd, const struct sockaddr *sa,
                        socklen_t len)
 {
+    bool is_own = pthread_equal(pthread_self(), l->thread) != 0;
     struct connection *c = mem_calloc(1, sizeof *c);
     c->loop = least_loaded(l);
     c->listener = listener;
@@ -462,7 +463,7 @@ void connection_accept(struct http_loop *l, const struct http_listener *listener
     atomic_fetch_add_explicit(&c->loop->n_connections, 1, memory_order_relaxed);
     c->entry = http_conns_add(l->http->conns, fd, sa, len);
     loop_wake_sweeper(l->http);
-    if (c->loop == l)
+    if (c->loop == l && is_own)
         connection_resumed(c);
     else
         loop_resume(c);

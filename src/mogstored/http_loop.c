@@ -16,6 +16,7 @@
 
 enum {
     EVENTS = 64,
+    ACCEPTED_AT_THE_END = 256,
     DEAF_MS = 100, /* how long nothing is accepted when that fails, or when all places are taken */
 };
 
@@ -85,6 +86,20 @@ static void accept_one(struct http_loop *l, const struct http_listener *listener
         atomic_store(&h->accept_errno, errno); /* the sweeper closes idle ones, and may wait for the log */
         loop_wake_sweeper(h);
         be_deaf(l);
+    }
+}
+
+void loop_accept_rest(struct http_loop *l)
+{
+    for (size_t i = 0; i < l->http->n_listeners; i++) {
+        for (int n = 0; n < ACCEPTED_AT_THE_END; n++) {
+            struct sockaddr_storage sa;
+            socklen_t len = sizeof sa;
+            int fd = accept4(l->http->listeners[i].fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            if (fd < 0)
+                break;
+            connection_accept(l, &l->http->listeners[i], fd, (struct sockaddr *)&sa, len);
+        }
     }
 }
 

@@ -215,6 +215,11 @@ MOG_MUSTCHECK enum mog_err loop_start(struct http_loop *l, struct mog_fail *f);
 /* Let it accept from a listener. Any thread. */
 MOG_MUSTCHECK enum mog_err loop_listen(struct http_loop *l, struct http_listener *listener, struct mog_fail *f);
 void loop_deafen(struct http_loop *l); /* no more of that; any thread */
+/*
+ * All loops have been deafened: one may have been woken for a connection that it no longer takes, and nobody else is
+ * woken for that one. Any thread.
+ */
+void loop_accept_rest(struct http_loop *l);
 /* http->is_stopping is set: wait for the end of its thread. */
 void loop_stop(struct http_loop *l);
 /* All threads have ended: close its connections. */
@@ -232,7 +237,10 @@ void loop_take_ready(struct connection *c); /* out of the list, if it is there *
 
 /* ---- http_connection.c; all on the loop's thread ---- */
 
-/* A connection on socket `fd` (taken), from `sa`: answers what has come already. */
+/*
+ * A connection on socket `fd` (taken), from `sa`, for this loop or for one with fewer: answers what has come already.
+ * This one may be called on any thread.
+ */
 void connection_accept(struct http_loop *l, const struct http_listener *listener, int fd, const struct sockaddr *sa,
                        socklen_t len);
 /* Epoll says so. */
