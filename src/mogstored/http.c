@@ -84,6 +84,7 @@ struct http *http_new(const struct http_opts *opts)
     for (size_t i = 0; i < h->n_loops; i++)
         loop_init(&h->loops[i], h);
     (void)sem_init(&h->wake, 0, 0);
+    pthread_mutex_init(&h->listen_lock, NULL);
     return h;
 }
 
@@ -144,9 +145,11 @@ void http_quiesce(struct http *h, bool is_handed_over)
 {
     int64_t idle_ms = is_handed_over ? HTTP_LEAVE_IDLE_MS : 0;
     atomic_store(&h->leave_idle_ms, idle_ms);
+    pthread_mutex_lock(&h->listen_lock);
     atomic_store(&h->is_quiescing, true);
     for (size_t i = 0; i < h->n_loops; i++)
         loop_deafen(&h->loops[i]);
+    pthread_mutex_unlock(&h->listen_lock);
     if (h->n_listeners > 0)
         loop_accept_rest(&h->loops[0]);
     for (size_t i = 0; i < h->n_listeners; i++)
@@ -184,5 +187,6 @@ void http_free(struct http *h)
     http_conns_free(h->conns);
     free(h->loops);
     (void)sem_destroy(&h->wake);
+    pthread_mutex_destroy(&h->listen_lock);
     free(h);
 }

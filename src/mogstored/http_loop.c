@@ -47,13 +47,11 @@ static void hear_again(struct http_loop *l)
 {
     struct mog_fail f;
     l->is_deaf = false;
-    if (atomic_load(&l->http->is_quiescing))
-        return;
-    for (size_t i = 0; i < l->http->n_listeners; i++)
+    /* A port that is being given up may not be taken in again: its number is another socket's then. */
+    pthread_mutex_lock(&l->http->listen_lock);
+    for (size_t i = 0; i < l->http->n_listeners && !atomic_load(&l->http->is_quiescing); i++)
         (void)!loop_listen(l, &l->http->listeners[i], &f);
-    /* It may have begun meanwhile, and has found nothing to take out. */
-    if (atomic_load(&l->http->is_quiescing))
-        loop_deafen(l);
+    pthread_mutex_unlock(&l->http->listen_lock);
 }
 
 /* Those who come wait in the kernel meanwhile, and other threads may have room. */

@@ -202,6 +202,7 @@ struct http {
     _Atomic bool is_quiescing, is_stopping;
     _Atomic int64_t leave_idle_ms; /* while quiescing */
     _Atomic int accept_errno;      /* why connections could not be accepted; 0: they can */
+    pthread_mutex_t listen_lock;   /* held to let loops accept again, and to end that for good */
     pthread_t sweeper;
     bool has_sweeper;
     _Atomic bool is_sweeper_asleep; /* until somebody posts `wake` */

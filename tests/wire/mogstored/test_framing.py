@@ -63,7 +63,7 @@ class Framing(StoredTest):
             self.assertFalse(closed, data)
 
     def test_any_number_of_arguments(self):
-        """What the library cannot keep of a query must not keep it from answering."""
+        """A long query is dropped, and the answer comes all the same."""
         with self.node.connect() as connection:
             for count in (1, 100, 200, 220, 240, 260, 300, 500, 1000, 3000):
                 query = "?" + "a&" * count
@@ -128,7 +128,7 @@ class Framing(StoredTest):
             self.assertEqual((status_of_large, closed), (status, True))
 
     def test_very_many_arguments(self):
-        """More than the library has room for: it forgets the request, and we must not."""
+        """Clients that ask so and leave: nothing of them is kept."""
         for turn in range(8):
             if turn == 1:
                 before = self.node.memory_kib()  # with what so many connections cost
