@@ -5,6 +5,7 @@
  */
 #include "failing_calls.h"
 #include "store/fault_driver.h"
+#include "store/plain_sql.h"
 #include "tracker/small_node.h"
 
 #include <inttypes.h>
@@ -38,24 +39,12 @@ static struct job_worker worker;
 
 static void sql(const char *text)
 {
-    struct sql_result r = {0};
-    struct mog_fail f = {0};
-    ck_assert_int_eq(store_open(db), MOG_OK);
-    enum mog_err e = db->driver->run_text(db->conn, text, &r, &f);
-    ck_assert_msg(e == MOG_OK, "%s: %s", text, f.text);
-    sql_result_free(&r);
+    fixture_sql(db, text, NULL);
 }
 
 static int64_t number(const char *text)
 {
-    struct sql_result r = {0};
-    struct mog_fail f = {0};
-    ck_assert_int_eq(store_open(db), MOG_OK);
-    enum mog_err e = db->driver->run_text(db->conn, text, &r, &f);
-    ck_assert_msg(e == MOG_OK, "%s: %s", text, f.text);
-    int64_t n = r.n_rows != 0 ? sql_i64(&r, 0, 0) : 0;
-    sql_result_free(&r);
-    return n;
+    return fixture_number(db, text);
 }
 
 static const char *path_of(uint32_t devid, uint64_t fid)

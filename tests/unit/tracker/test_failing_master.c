@@ -6,6 +6,7 @@
  */
 #include "failing_calls.h"
 #include "store/fault_driver.h"
+#include "store/plain_sql.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -40,21 +41,14 @@ static struct {
 
 static void sql(const char *text)
 {
-    struct sql_result r = {0};
-    struct mog_fail f = {0};
-    ck_assert_int_eq(store_open(db), MOG_OK);
-    enum mog_err e = db->driver->run_text(db->conn, text, &r, &f);
-    ck_assert_msg(e == MOG_OK, "%s: %s", text, f.text);
-    sql_result_free(&r);
+    fixture_sql(db, text, NULL);
 }
 
+/* -1: there is no row. */
 static int64_t number(const char *text)
 {
     struct sql_result r = {0};
-    struct mog_fail f = {0};
-    ck_assert_int_eq(store_open(db), MOG_OK);
-    enum mog_err e = db->driver->run_text(db->conn, text, &r, &f);
-    ck_assert_msg(e == MOG_OK, "%s: %s", text, f.text);
+    fixture_sql(db, text, &r);
     int64_t n = r.n_rows != 0 ? sql_i64(&r, 0, 0) : -1;
     sql_result_free(&r);
     return n;

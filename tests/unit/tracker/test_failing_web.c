@@ -4,6 +4,7 @@
  * he has not; the next one has them; and no descriptor is left.
  */
 #include "failing_calls.h"
+#include "store/plain_sql.h"
 #include "tracker/harness.h"
 
 #include <arpa/inet.h>
@@ -208,13 +209,8 @@ static struct jobs *jobs;
 
 static void sql(const char *text)
 {
-    struct sql_result r = {0};
-    struct mog_fail f = {0};
     struct store *st = store_new(stage.env, STORE_CLIENT);
-    ck_assert_int_eq(store_open(st), MOG_OK);
-    enum mog_err e = st->driver->run_text(st->conn, text, &r, &f);
-    ck_assert_msg(e == MOG_OK, "%s: %s", text, f.text);
-    sql_result_free(&r);
+    fixture_sql(st, text, NULL);
     store_free(st);
 }
 
