@@ -3,6 +3,7 @@
 #include "common/buf.h"
 
 #include "common/mem.h"
+#include "common/num.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -80,13 +81,8 @@ void buf_char(struct buf *b, char c)
 
 void buf_u64(struct buf *b, uint64_t v)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
-    buf_append(b, digits + at, sizeof(digits) - at);
+    char room[NUM_DIGITS_MAX];
+    buf_span(b, num_digits(v, room));
 }
 
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)

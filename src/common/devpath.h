@@ -3,11 +3,12 @@
 #ifndef MOG_COMMON_DEVPATH_H
 #define MOG_COMMON_DEVPATH_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum { DEVPATH_MAX = 80 };
 
-/* The path below the docroot, with the leading '/'. `out` has DEVPATH_MAX bytes. */
-void devpath_format(char *out, uint32_t devid, uint64_t fid);
+/* The path below the docroot, with the leading '/'. `out` has DEVPATH_MAX bytes. Returns its length. */
+size_t devpath_format(char *out, uint32_t devid, uint64_t fid);
 
 #endif

@@ -12,31 +12,66 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Blocks grow, so that what is used again and again soon has one that is large enough; one of more is given back. */
+enum { BLOCK_MIN = 256, BLOCK_KEPT_MAX = 8 * 1024 };
+
+struct kv_block {
+    struct kv_block *next;
+    size_t used, cap;
+    char bytes[];
+};
+
 void kv_init(struct kv *k)
 {
     *k = (struct kv)KV_ZERO;
 }
 
+static void blocks_free(struct kv_block *b)
+{
+    while (b != NULL) {
+        struct kv_block *next = b->next;
+        free(b);
+        b = next;
+    }
+}
+
 void kv_reset(struct kv *k)
 {
-    for (size_t i = 0; i < k->n_chunks; i++)
-        free(k->chunks[i]);
-    k->n_chunks = 0;
+    struct kv_block *b = k->blocks;
     k->n = 0;
+    if (b == NULL)
+        return;
+    if (b->cap > BLOCK_KEPT_MAX) {
+        blocks_free(b);
+        k->blocks = NULL;
+        return;
+    }
+    blocks_free(b->next);
+    b->next = NULL;
+    b->used = 0;
 }
 
 void kv_fini(struct kv *k)
 {
-    kv_reset(k);
+    blocks_free(k->blocks);
     free(k->items);
-    free(k->chunks);
     kv_init(k);
 }
 
-static char *keep(struct kv *k, char *memory)
+/* `n` bytes that stay where they are until the reset. */
+static char *keep(struct kv *k, size_t n)
 {
-    k->chunks = mem_grow(k->chunks, k->n_chunks, &k->cap_chunks, sizeof(*k->chunks));
-    return k->chunks[k->n_chunks++] = memory;
+    struct kv_block *b = k->blocks;
+    if (b == NULL || b->cap - b->used < n) {
+        size_t cap = b != NULL ? b->cap * 2 : BLOCK_MIN;
+        cap = cap < n ? n : cap;
+        struct kv_block *fresh = mem_alloc(sizeof(*fresh) + cap);
+        *fresh = (struct kv_block){.next = b, .cap = cap};
+        k->blocks = b = fresh;
+    }
+    char *bytes = b->bytes + b->used;
+    b->used += n;
+    return bytes;
 }
 
 static void push(struct kv *k, struct span name, struct span value)
@@ -58,7 +93,7 @@ static void join(struct kv *k, struct kv_item *item, struct span more)
 {
     struct span old = item->value;
     size_t gap = num_perl_true(old) ? 1 : 0;
-    char *memory = keep(k, mem_alloc(old.len + gap + more.len + 1));
+    char *memory = keep(k, old.len + gap + more.len + 1);
     if (old.len != 0)
         memcpy(memory, old.ptr, old.len);
     if (gap != 0)
@@ -94,7 +129,9 @@ void kv_parse(struct kv *k, struct span args)
 {
     if (args.len == 0)
         return;
-    char *copy = keep(k, mem_strndup(args.ptr, args.len));
+    char *copy = keep(k, args.len + 1);
+    memcpy(copy, args.ptr, args.len);
+    copy[args.len] = '\0';
     struct span rest = span_make(copy, args.len), part;
     while (span_split(&rest, '&', &part)) {
         if (part.len != 0 && !span_is(part, "0"))
@@ -102,15 +139,30 @@ void kv_parse(struct kv *k, struct span args)
     }
 }
 
-void kv_add(struct kv *k, const char *name, struct span value)
+/* A pair whose name has two parts. */
+static void add(struct kv *k, struct span name, struct span more, struct span value)
 {
-    size_t name_len = strlen(name);
-    char *memory = keep(k, mem_alloc(name_len + value.len + 2));
-    memcpy(memory, name, name_len + 1);
+    size_t name_len = name.len + more.len;
+    char *memory = keep(k, name_len + value.len + 2);
+    memcpy(memory, name.ptr, name.len);
+    if (more.len != 0)
+        memcpy(memory + name.len, more.ptr, more.len);
+    memory[name_len] = '\0';
     if (value.len != 0)
         memcpy(memory + name_len + 1, value.ptr, value.len);
     memory[name_len + 1 + value.len] = '\0';
     push(k, span_make(memory, name_len), span_make(memory + name_len + 1, value.len));
+}
+
+void kv_add(struct kv *k, const char *name, struct span value)
+{
+    add(k, span_of(name), span_make(NULL, 0), value);
+}
+
+void kv_add_nth(struct kv *k, const char *prefix, uint64_t nth, struct span value)
+{
+    char digits[NUM_DIGITS_MAX];
+    add(k, span_of(prefix), num_digits(nth, digits), value);
 }
 
 void kv_add_str(struct kv *k, const char *name, const char *value)
@@ -120,7 +172,8 @@ void kv_add_str(struct kv *k, const char *name, const char *value)
 
 void kv_add_u64(struct kv *k, const char *name, uint64_t value)
 {
-    kv_addf(k, name, "%" PRIu64, value);
+    char digits[NUM_DIGITS_MAX];
+    kv_add(k, name, num_digits(value, digits));
 }
 
 void kv_add_i64(struct kv *k, const char *name, int64_t value)

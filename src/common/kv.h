@@ -15,18 +15,17 @@ struct kv_item {
 struct kv {
     struct kv_item *items;
     size_t n, cap;
-    char **chunks; /* memory behind the spans */
-    size_t n_chunks, cap_chunks;
+    struct kv_block *blocks; /* memory behind the spans, newest first */
 };
 
 #define KV_ZERO                                                                                                        \
     {                                                                                                                  \
-        NULL, 0, 0, NULL, 0, 0                                                                                         \
+        NULL, 0, 0, NULL                                                                                               \
     }
 
 void kv_init(struct kv *k);
 void kv_fini(struct kv *k);
-void kv_reset(struct kv *k);
+void kv_reset(struct kv *k); /* empties; keeps some memory for the next ones */
 
 /*
  * Parse "a=b&c=d" (names and values decoded), with the rules of the original: empty parts and parts that are exactly
@@ -41,6 +40,8 @@ void kv_add_str(struct kv *k, const char *name, const char *value);
 void kv_add_u64(struct kv *k, const char *name, uint64_t value);
 void kv_add_i64(struct kv *k, const char *name, int64_t value);
 void kv_addf(struct kv *k, const char *name, const char *fmt, ...) MOG_PRINTF(3, 4);
+/* The `nth` of a list: the name is `prefix` with that number behind it. */
+void kv_add_nth(struct kv *k, const char *prefix, uint64_t nth, struct span value);
 
 /* The value of the last pair called `name`, or NULL. Valid until reset. */
 const struct span *kv_find(const struct kv *k, const char *name);

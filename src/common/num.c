@@ -84,3 +84,13 @@ bool num_perl_true(struct span s)
 {
     return s.len != 0 && !(s.len == 1 && s.ptr[0] == '0');
 }
+
+struct span num_digits(uint64_t v, char room[NUM_DIGITS_MAX])
+{
+    size_t at = NUM_DIGITS_MAX;
+    do {
+        room[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v != 0);
+    return span_make(room + at, NUM_DIGITS_MAX - at);
+}

@@ -26,6 +26,10 @@ int64_t num_perl_int(struct span s);
 /* Truth as Perl sees it: everything but "" and "0". */
 bool num_perl_true(struct span s);
 
+/* `v` in decimal, somewhere in `room`; no NUL follows. */
+enum { NUM_DIGITS_MAX = 20 };
+struct span num_digits(uint64_t v, char room[NUM_DIGITS_MAX]);
+
 static inline bool num_add_u64(uint64_t a, uint64_t b, uint64_t *sum)
 {
     return !__builtin_add_overflow(a, b, sum);

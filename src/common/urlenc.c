@@ -3,16 +3,21 @@
 #include "common/urlenc.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 static const char upper_digits[] = "0123456789ABCDEF";
 static const char lower_digits[] = "0123456789abcdef";
 
-static bool is_safe(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("_,-./\\:", c) != NULL);
-}
+/* What stands for itself: letters, digits and _,-./\\: */
+static const bool is_safe[256] = {
+    ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true,  ['4'] = true, ['5'] = true, ['6'] = true, ['7'] = true,
+    ['8'] = true, ['9'] = true, ['A'] = true, ['B'] = true,  ['C'] = true, ['D'] = true, ['E'] = true, ['F'] = true,
+    ['G'] = true, ['H'] = true, ['I'] = true, ['J'] = true,  ['K'] = true, ['L'] = true, ['M'] = true, ['N'] = true,
+    ['O'] = true, ['P'] = true, ['Q'] = true, ['R'] = true,  ['S'] = true, ['T'] = true, ['U'] = true, ['V'] = true,
+    ['W'] = true, ['X'] = true, ['Y'] = true, ['Z'] = true,  ['a'] = true, ['b'] = true, ['c'] = true, ['d'] = true,
+    ['e'] = true, ['f'] = true, ['g'] = true, ['h'] = true,  ['i'] = true, ['j'] = true, ['k'] = true, ['l'] = true,
+    ['m'] = true, ['n'] = true, ['o'] = true, ['p'] = true,  ['q'] = true, ['r'] = true, ['s'] = true, ['t'] = true,
+    ['u'] = true, ['v'] = true, ['w'] = true, ['x'] = true,  ['y'] = true, ['z'] = true, ['_'] = true, [','] = true,
+    ['-'] = true, ['.'] = true, ['/'] = true, ['\\'] = true, [':'] = true};
 
 static int hex_value(char c)
 {
@@ -30,7 +35,7 @@ void urlenc_encode(struct buf *out, struct span s)
     size_t i = 0;
     while (i < s.len) {
         size_t plain = i;
-        while (plain < s.len && is_safe((unsigned char)s.ptr[plain]))
+        while (plain < s.len && is_safe[(unsigned char)s.ptr[plain]])
             plain++;
         if (plain > i)
             buf_append(out, s.ptr + i, plain - i);

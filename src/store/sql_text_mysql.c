@@ -90,7 +90,8 @@ const char *const sql_text_mysql[SQL_STMTS] = {
     [SQL_FILE_BY_KEY_ALL] = "SELECT " FILE_COLS ", o.devid, c.hashtype, c.checksum FROM file f "
                             "LEFT JOIN file_on o ON o.fid = f.fid LEFT JOIN checksum c ON c.fid = f.fid "
                             "WHERE f.dmid = ? AND f.dkey = ?",
-    [SQL_FILE_OF_KEYS_DEVIDS] = "SELECT " FILE_COLS ", o.devid FROM file f LEFT JOIN file_on o ON o.fid = f.fid "
+    [SQL_FILE_OF_KEYS] = "SELECT " FILE_COLS " FROM file f WHERE f.dmid = ? AND f.dkey IN ({?})",
+    [SQL_FILE_OF_KEYS_DEVIDS] = "SELECT f.fid, f.dkey, o.devid FROM file f LEFT JOIN file_on o ON o.fid = f.fid "
                                 "WHERE f.dmid = ? AND f.dkey IN ({?})",
     [SQL_FILE_OF_KEYS_ALL] = "SELECT " FILE_COLS ", o.devid, c.hashtype, c.checksum FROM file f "
                              "LEFT JOIN file_on o ON o.fid = f.fid LEFT JOIN checksum c ON c.fid = f.fid "

@@ -56,18 +56,60 @@ enum mog_err store_file_find(struct store *st, uint32_t dmid, struct span key, u
     return e == MOG_OK ? found_rows(st, flags, out) : e;
 }
 
-/* Gather the rows of one key: those of a file need not stand together. */
-static void found_among(const struct sql_result *r, struct span key, unsigned flags, struct store_found *out)
+/* ---- several keys at once ---- */
+
+/* A statement for several keys, and where its columns are; 0: it has none such. */
+struct many {
+    enum sql_stmt id;
+    size_t key, devid, checksum;
+};
+static const struct many many_devids = {SQL_FILE_OF_KEYS_DEVIDS, 1, 2, 0}; /* and of the file nothing but the fid */
+static const struct many many_files = {SQL_FILE_OF_KEYS, 2, 0, 0};
+static const struct many many_all = {SQL_FILE_OF_KEYS_ALL, 2, 6, 7};
+
+static const struct many *many_for(unsigned flags)
 {
-    for (size_t i = 0; i < r->n_rows; i++) {
-        if (!span_eq(sql_span(r, i, 2), key))
-            continue;
-        if (out->file.fid == 0) {
-            store_file_cells(&out->file, r, i, 0);
-            if (flags & STORE_READ_CHECKSUM)
-                store_checksum_cells(&out->checksum, r, i, 7);
+    switch (flags & (STORE_READ_DEVIDS | STORE_READ_CHECKSUM | STORE_READ_FID)) {
+    case STORE_READ_DEVIDS | STORE_READ_FID:
+        return &many_devids;
+    case STORE_READ_FID:
+    case 0:
+        return &many_files;
+    default:
+        return &many_all;
+    }
+}
+
+/* Keys of one client are alike at their beginning. */
+static bool is_key(struct span a, struct span b)
+{
+    return a.len == b.len && (a.len == 0 || (a.ptr[a.len - 1] == b.ptr[b.len - 1] && span_eq(a, b)));
+}
+
+static void take_file(const struct many *m, const struct sql_result *r, size_t row, struct store_found *out)
+{
+    if (m == &many_devids)
+        out->file.fid = sql_u64(r, row, 0);
+    else
+        store_file_cells(&out->file, r, row, 0);
+    if (m->checksum != 0)
+        store_checksum_cells(&out->checksum, r, row, m->checksum);
+}
+
+/* Give each row to those that asked for its key, which may be several. Rows of a file may stand apart. */
+static void share_out(const struct many *m, const struct sql_result *r, const struct span *keys, size_t n,
+                      struct store_found *out)
+{
+    for (size_t row = 0; row < r->n_rows; row++) {
+        struct span key = sql_span(r, row, m->key);
+        for (size_t i = 0; i < n; i++) {
+            if (!is_key(key, keys[i]))
+                continue;
+            if (out[i].file.fid == 0)
+                take_file(m, r, row, &out[i]);
+            if (m->devid != 0)
+                store_devids_add_cell(&out[i].devids, r, row, m->devid);
         }
-        store_devids_add_cell(&out->devids, r, i, 6);
     }
 }
 
@@ -76,7 +118,7 @@ enum mog_err store_file_find_many(struct store *st, uint32_t dmid, const struct 
 {
     struct sql_value args[1 + STORE_FIND_MANY] = {sql_int(dmid)};
     size_t n_args = 1;
-    enum sql_stmt id = flags & STORE_READ_CHECKSUM ? SQL_FILE_OF_KEYS_ALL : SQL_FILE_OF_KEYS_DEVIDS;
+    const struct many *m = many_for(flags);
     enum mog_err e = MOG_ENOTFOUND;
     assert(n <= STORE_FIND_MANY);
     for (size_t i = 0; i < n; i++) {
@@ -91,16 +133,17 @@ enum mog_err store_file_find_many(struct store *st, uint32_t dmid, const struct 
     for (; n_args < 1 + sql_size[size]; n_args++)
         args[n_args] = args[1];
     if (flags & STORE_READ_SLAVE)
-        e = store_slave_run(st, id, size, args, n_args);
+        e = store_slave_run(st, m->id, size, args, n_args);
     if (e != MOG_OK)
-        e = store_run_sized(st, id, size, args, n_args);
+        e = store_run_sized(st, m->id, size, args, n_args);
     if (e != MOG_OK)
         return e;
-    for (size_t i = 0; i < n; i++)
-        found_among(&st->result, keys[i], flags, &out[i]);
+    share_out(m, &st->result, keys, n, out);
     *is_sure = store_backend(st) != STORE_MYSQL || (st->conn != NULL && st->conn->names_are_bytes);
     return MOG_OK;
 }
+
+/* ---- by fid ---- */
 
 enum mog_err store_file_get(struct store *st, uint64_t fid, unsigned flags, struct store_found *out)
 {

@@ -20,6 +20,7 @@ enum store_read_flags {
     STORE_READ_SLAVE = 1,    /* a read slave will do */
     STORE_READ_DEVIDS = 2,   /* fill devids */
     STORE_READ_CHECKSUM = 4, /* fill checksum */
+    STORE_READ_FID = 8,      /* of the file itself, the fid will do */
 };
 
 /*
@@ -29,8 +30,8 @@ enum store_read_flags {
 MOG_MUSTCHECK enum mog_err store_file_find(struct store *st, uint32_t dmid, struct span key, unsigned flags,
                                            struct store_found *out);
 /*
- * The files of up to STORE_FIND_MANY keys of one domain, in one round trip: for requests that came together. With
- * locations, whatever the flags. out[i] is overwritten; its file.fid is 0 when key i was not found by its very bytes.
+ * The files of up to STORE_FIND_MANY keys of one domain, in one round trip: for requests that came together. May fill
+ * more than the flags say. out[i] is overwritten; its file.fid is 0 when key i was not found by its very bytes.
  * Unless `*is_sure` it may be there all the same (the column ignores case): ask store_file_find(). On error all of
  * `out` is empty, and one key that the database does not take spoils all: ask for each.
  */

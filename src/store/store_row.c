@@ -8,6 +8,8 @@
 #include "common/mem.h"
 #include "store/store_run.h"
 
+enum { FEW = 4 }; /* a power of two */
+
 struct span store_bytes_span(const struct store_bytes *b)
 {
     return span_make(b->ptr, b->len);
@@ -209,7 +211,9 @@ void store_devids_add_cell(struct store_devids *l, const struct sql_result *r, s
 {
     if (sql_is_null(r, row, col))
         return;
-    l->rows = mem_realloc(l->rows, l->n + 1, sizeof l->rows[0]);
+    /* Room for FEW, and twice as much whenever that is full. */
+    if (l->n == 0 || (l->n >= FEW && (l->n & (l->n - 1)) == 0))
+        l->rows = mem_realloc(l->rows, l->n == 0 ? FEW : 2 * l->n, sizeof l->rows[0]);
     uint32_t devid = sql_u32(r, row, col);
     size_t at = l->n++;
     for (; at > 0 && l->rows[at - 1] > devid; at--)

@@ -47,8 +47,8 @@ enum stmt {
 static const struct {
     const char *text, *params;
 } stmts[STMTS] = {
-    [LOOKUP] = {"SELECT f.fid, f.dmid, f.dkey, f.length, f.classid, f.devcount, o.devid FROM file f "
-                "LEFT JOIN file_on o ON o.fid = f.fid WHERE f.dmid = ? AND f.dkey = ?",
+    [LOOKUP] = {"SELECT f.fid, o.devid FROM file f LEFT JOIN file_on o ON o.fid = f.fid "
+                "WHERE f.dmid = ? AND f.dkey = ?",
                 "dk"},
     [LIST_KEYS] = {NULL, "dpaen"},
     [OPEN] =

@@ -162,22 +162,28 @@ double cluster_device_space_weight(const struct cluster_device *d)
     return known ? 100.0 * share : 1.0;
 }
 
-bool cluster_host_base(const struct cluster_host *h, enum cluster_port port, bool use_alt, char *out, size_t size)
+size_t cluster_host_base(const struct cluster_host *h, enum cluster_port port, bool use_alt, char *out, size_t size)
 {
+    static const char scheme[] = "http://";
     const char *ip = use_alt && h->has_alt ? h->altip : h->ip;
     uint32_t number = port == CLUSTER_READ && h->http_get_port != 0 ? h->http_get_port : h->http_port;
-    if (ip[0] == '\0' || number == 0)
-        return false;
-    int n = snprintf(out, size, "http://%s:%u", ip, number);
-    return n > 0 && (size_t)n < size;
+    char room[NUM_DIGITS_MAX];
+    struct span digits = num_digits(number, room);
+    size_t ip_len = strlen(ip), len = sizeof(scheme) - 1 + ip_len + 1 + digits.len;
+    if (ip_len == 0 || number == 0 || len >= size)
+        return 0;
+    memcpy(out, scheme, sizeof(scheme) - 1);
+    memcpy(out + sizeof(scheme) - 1, ip, ip_len);
+    out[sizeof(scheme) - 1 + ip_len] = ':';
+    memcpy(out + len - digits.len, digits.ptr, digits.len);
+    out[len] = '\0';
+    return len;
 }
 
-bool cluster_device_url(const struct cluster_device *d, uint64_t fid, enum cluster_port port, bool use_alt, char *out)
+size_t cluster_device_url(const struct cluster_device *d, uint64_t fid, enum cluster_port port, bool use_alt, char *out)
 {
-    if (d->host == NULL || !cluster_host_base(d->host, port, use_alt, out, CLUSTER_URL_MAX - DEVPATH_MAX))
-        return false;
-    devpath_format(out + strlen(out), d->devid, fid);
-    return true;
+    size_t len = d->host != NULL ? cluster_host_base(d->host, port, use_alt, out, CLUSTER_URL_MAX - DEVPATH_MAX) : 0;
+    return len != 0 ? len + devpath_format(out + len, d->devid, fid) : 0;
 }
 
 bool cluster_host_wants_alt(const struct cluster_host *h, uint32_t peer_ip, bool asked)

@@ -117,11 +117,14 @@ double cluster_device_space_weight(const struct cluster_device *d);
 /* ---- URLs ---- */
 enum { CLUSTER_URL_MAX = 160 };
 enum cluster_port { CLUSTER_WRITE, CLUSTER_READ };
-/* "http://ip:port/devN/...fid". `use_alt`: by the host's alternate address. False: the device has no host or address.
+/*
+ * "http://ip:port/devN/...fid" into CLUSTER_URL_MAX bytes. `use_alt`: by the host's alternate address. Returns the
+ * length; 0: the device has no host or address.
  */
-bool cluster_device_url(const struct cluster_device *d, uint64_t fid, enum cluster_port port, bool use_alt, char *out);
-/* "http://ip:port" of the device's host. */
-bool cluster_host_base(const struct cluster_host *h, enum cluster_port port, bool use_alt, char *out, size_t size);
+size_t cluster_device_url(const struct cluster_device *d, uint64_t fid, enum cluster_port port, bool use_alt,
+                          char *out);
+/* "http://ip:port" of the device's host; the length, or 0. */
+size_t cluster_host_base(const struct cluster_host *h, enum cluster_port port, bool use_alt, char *out, size_t size);
 /* Whether a client at `peer_ip` (host byte order), or one that asks for it, gets alternate addresses of `h`. */
 bool cluster_host_wants_alt(const struct cluster_host *h, uint32_t peer_ip, bool asked);
 

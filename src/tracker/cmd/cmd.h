@@ -157,6 +157,8 @@ MOG_MUSTCHECK enum mog_err cmd_copies_find(struct cmd_ctx *ctx, struct span doma
 
 /* ---- for handlers ---- */
 
+/* What a command with CMD_LOOKUP needs to know of its file, of enum store_read_flags. */
+unsigned cmd_lookup_flags(cmd_fn *run, const struct kv *args, const struct cluster_domain *d);
 /* store_file_find() of the request's key, or what was read ahead for it. */
 MOG_MUSTCHECK enum mog_err cmd_find_file(struct cmd_ctx *ctx, unsigned flags, struct store_found *out);
 
@@ -190,8 +192,8 @@ void cmd_addf_u64(struct cmd_ctx *ctx, uint64_t value, const char *name_fmt, ...
 
 /* Whether URLs of `host` use its alternate address in this request. */
 bool cmd_uses_alt(const struct cmd_ctx *ctx, const struct cluster_host *host);
-/* The URL of a copy for the client. False: the device has no address. */
-bool cmd_url(const struct cmd_ctx *ctx, const struct cluster_device *d, uint64_t fid, enum cluster_port port,
-             char *out);
+/* The URL of a copy for the client: its length; 0: the device has no address. */
+size_t cmd_url(const struct cmd_ctx *ctx, const struct cluster_device *d, uint64_t fid, enum cluster_port port,
+               char *out);
 
 #endif

@@ -56,6 +56,22 @@ static void ahead_parse(struct cmd_ctx *ctx, struct cmd_ahead *a, struct span li
     a->is_wanted = d != NULL;
     a->dmid = d != NULL ? d->dmid : 0;
     a->key = key != NULL ? *key : span_make("", 0);
+    a->flags = d != NULL && (a->row->flags & CMD_LOOKUP) ? cmd_lookup_flags(a->row->run, &a->args, d) : 0;
+}
+
+unsigned cmd_lookup_flags(cmd_fn *run, const struct kv *args, const struct cluster_domain *d)
+{
+    const struct span *devices = kv_find(args, "devices"), *noverify = kv_find(args, "noverify");
+    unsigned flags = STORE_READ_SLAVE;
+    if (run == cmd_get_paths)
+        return flags | STORE_READ_DEVIDS | (noverify != NULL && num_perl_true(*noverify) ? STORE_READ_FID : 0);
+    if (devices != NULL && num_perl_true(*devices))
+        flags |= STORE_READ_DEVIDS;
+    for (size_t i = 0; i < d->n_classes; i++) {
+        if (d->classes[i].hashtype != 0)
+            flags |= STORE_READ_CHECKSUM;
+    }
+    return flags;
 }
 
 /* A line may only look as if it wanted no verification: see cmd_kind_of(). */
@@ -77,7 +93,7 @@ static enum mog_err ahead_read_domain(struct cmd_ctx *ctx, size_t first, size_t 
     struct span keys[CMD_TOGETHER_MAX] = {{NULL, 0}};
     struct store_found found[CMD_TOGETHER_MAX];
     size_t who[CMD_TOGETHER_MAX], count = 0;
-    unsigned flags = STORE_READ_SLAVE | STORE_READ_DEVIDS;
+    unsigned flags = 0, all = ~0U;
     bool is_sure = false;
     for (size_t i = first; i < n; i++) {
         struct cmd_ahead *a = &ctx->ahead[i];
@@ -86,14 +102,16 @@ static enum mog_err ahead_read_domain(struct cmd_ctx *ctx, size_t first, size_t 
         a->is_wanted = false;
         keys[count] = a->key;
         who[count++] = i;
-        if (a->row->run == cmd_file_info)
-            flags |= STORE_READ_CHECKSUM;
+        flags |= a->flags;
+        all &= a->flags;
     }
+    flags = (flags & ~(unsigned)STORE_READ_FID) | (all & STORE_READ_FID);
     enum mog_err e = store_file_find_many(ctx->st, ctx->ahead[first].dmid, keys, count, flags, found, &is_sure);
     for (size_t k = 0; k < count; k++) {
         struct cmd_ahead *a = &ctx->ahead[who[k]];
         a->err = e != MOG_OK ? e : found[k].file.fid != 0 ? MOG_OK : MOG_ENOTFOUND;
         a->is_known = a->err != MOG_ENOTFOUND || is_sure;
+        a->flags = flags;
         a->found = found[k];
     }
     return is_of_all(e) ? MOG_OK : e;
@@ -207,7 +225,10 @@ const struct cmd_row *cmd_run_ahead(struct cmd_ctx *ctx, size_t i, const struct 
 enum mog_err cmd_find_file(struct cmd_ctx *ctx, unsigned flags, struct store_found *out)
 {
     struct cmd_ahead *a = ctx->mine;
-    if (a == NULL || !a->is_known || a->dmid != ctx->domain->dmid)
+    /* The snapshot of the cluster may have changed since. */
+    unsigned more = STORE_READ_DEVIDS | STORE_READ_CHECKSUM, less = STORE_READ_FID;
+    unsigned missing = a != NULL ? (flags & ~a->flags & more) | (a->flags & ~flags & less) : 0;
+    if (a == NULL || !a->is_known || a->dmid != ctx->domain->dmid || missing != 0)
         return store_file_find(ctx->st, ctx->domain->dmid, ctx->key, flags, out);
     *out = a->found;
     a->found = (struct store_found){0};

@@ -103,8 +103,7 @@ void cmd_file_info(struct cmd_ctx *ctx)
 {
     struct store_found found;
     memset(&found, 0, sizeof(found));
-    unsigned flags = STORE_READ_SLAVE | STORE_READ_CHECKSUM | STORE_READ_DEVIDS;
-    enum mog_err e = cmd_find_file(ctx, flags, &found);
+    enum mog_err e = cmd_find_file(ctx, cmd_lookup_flags(cmd_file_info, &ctx->args, ctx->domain), &found);
     if (e != MOG_OK) {
         if (e == MOG_ENOTFOUND)
             cmd_err(ctx, "unknown_key");

@@ -97,7 +97,7 @@ static void answer(struct cmd_ctx *ctx, uint64_t fid, const struct cluster_devic
             url[0] = '\0';
         if (multi) {
             cmd_addf_u64(ctx, dests[i]->devid, "devid_%zu", i + 1);
-            cmd_addf(ctx, span_of(url), "path_%zu", i + 1);
+            kv_add_nth(&ctx->reply, "path_", i + 1, span_of(url));
         } else {
             kv_add_u64(&ctx->reply, "devid", dests[i]->devid);
             kv_add_str(&ctx->reply, "path", url);

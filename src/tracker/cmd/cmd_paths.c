@@ -31,7 +31,7 @@ static bool locate(struct cmd_ctx *ctx, struct located *l)
 {
     struct store_found found;
     memset(&found, 0, sizeof(found));
-    enum mog_err e = cmd_find_file(ctx, STORE_READ_SLAVE | STORE_READ_DEVIDS, &found);
+    enum mog_err e = cmd_find_file(ctx, cmd_lookup_flags(cmd_get_paths, &ctx->args, ctx->domain), &found);
     if (e == MOG_ENOTFOUND) {
         cmd_err(ctx, "unknown_key");
     } else if (e != MOG_OK) {
@@ -63,10 +63,10 @@ struct walk {
     struct cmd_ctx *ctx;
     const struct located *file;
     size_t want, n;
-    char (*urls)[CLUSTER_URL_MAX];   /* accepted, in order */
-    char (*drains)[CLUSTER_URL_MAX]; /* on draining devices, and on those not yet seen after a start: come last */
-    size_t n_drains;
-    char backup[CLUSTER_URL_MAX];
+    const struct cluster_device **chosen; /* accepted, in order */
+    const struct cluster_device **last;   /* draining ones, and those not yet seen after a start */
+    size_t n_last;
+    const struct cluster_device *backup;
     bool verify;
     struct deadline verify_by; /* all verifications share one time-out, so that clients do not give up on us */
 };
@@ -79,7 +79,7 @@ static bool is_whole(struct walk *w, const struct cluster_device *d)
     int64_t left = deadline_left_ms(w->verify_by);
     if (!w->verify || left == 0)
         return true;
-    if (!cluster_device_url(d, w->file->fid, CLUSTER_READ, false, url))
+    if (cluster_device_url(d, w->file->fid, CLUSTER_READ, false, url) == 0)
         return false;
     cmd_will_wait(w->ctx);
     return node_size(w->ctx->node, url, left, &size, &f) == NODE_SIZE_KNOWN && size == w->file->length;
@@ -88,27 +88,28 @@ static bool is_whole(struct walk *w, const struct cluster_device *d)
 static void visit(struct walk *w, const struct cluster_device *d)
 {
     char url[CLUSTER_URL_MAX];
-    if (!cmd_url(w->ctx, d, w->file->fid, CLUSTER_READ, url))
+    if (cmd_url(w->ctx, d, w->file->fid, CLUSTER_READ, url) == 0)
         return;
     bool is_guess = cluster_device_may_be_readable(d);
     if (!is_guess && !cluster_device_is_readable(d)) {
-        memcpy(w->backup, url, sizeof(url));
+        w->backup = d;
         return;
     }
     if (w->n == 0 && !is_whole(w, d))
         return;
     if (is_guess || devstate_rights(d->status)->drain)
-        memcpy(w->drains[w->n_drains++], url, sizeof(url));
+        w->last[w->n_last++] = d;
     else
-        memcpy(w->urls[w->n++], url, sizeof(url));
+        w->chosen[w->n++] = d;
 }
 
+/* The devices of the copies, best first. The caller frees w->chosen. */
 static void walk_copies(struct walk *w)
 {
     struct choose_item *items = mem_calloc(w->file->n, sizeof(*items));
     size_t n = 0;
-    w->urls = mem_calloc(w->file->n + 1, sizeof(*w->urls));
-    w->drains = mem_calloc(w->file->n + 1, sizeof(*w->drains));
+    w->chosen = mem_calloc(2 * w->file->n + 1, sizeof(w->chosen[0]));
+    w->last = w->chosen + w->file->n + 1;
     for (size_t i = 0; i < w->file->n; i++) {
         const struct cluster_device *d = cluster_device_by_id(w->ctx->cluster, w->file->devids[i]);
         if (d != NULL && d->host != NULL)
@@ -119,11 +120,10 @@ static void walk_copies(struct walk *w)
     for (size_t i = 0; i < n && w->n < w->want; i++)
         visit(w, items[i].device);
     free(items);
-    for (size_t i = 0; i < w->n_drains && w->n < w->want; i++)
-        memcpy(w->urls[w->n++], w->drains[i], CLUSTER_URL_MAX);
-    if (w->n == 0 && w->backup[0] != '\0')
-        memcpy(w->urls[w->n++], w->backup, CLUSTER_URL_MAX);
-    free(w->drains);
+    for (size_t i = 0; i < w->n_last && w->n < w->want; i++)
+        w->chosen[w->n++] = w->last[i];
+    if (w->n == 0 && w->backup != NULL)
+        w->chosen[w->n++] = w->backup;
 }
 
 void cmd_get_paths(struct cmd_ctx *ctx)
@@ -142,9 +142,12 @@ void cmd_get_paths(struct cmd_ctx *ctx)
                      .verify_by = deadline_in(node_shared_config(ctx->shared->nodes).node_timeout_ms)};
     walk_copies(&w);
     kv_add_u64(&ctx->reply, "paths", w.n);
-    for (size_t i = 0; i < w.n; i++)
-        cmd_addf(ctx, span_of(w.urls[i]), "path%zu", i + 1);
-    free(w.urls);
+    for (size_t i = 0; i < w.n; i++) {
+        char url[CLUSTER_URL_MAX];
+        size_t len = cmd_url(ctx, w.chosen[i], file.fid, CLUSTER_READ, url);
+        kv_add_nth(&ctx->reply, "path", i + 1, span_make(url, len));
+    }
+    free(w.chosen);
     free(file.devids);
 }
 
@@ -168,7 +171,11 @@ enum mog_err cmd_copies_find(struct cmd_ctx *ctx, struct span domain, struct spa
             .fid = found.file.fid, .length = found.file.length, .devids = found.devids.rows, .n = found.devids.n};
         struct walk w = {.ctx = ctx, .file = &file, .want = max};
         walk_copies(&w);
-        *out = (struct cmd_copies){.fid = file.fid, .length = file.length, .urls = w.urls, .n = w.n};
+        *out = (struct cmd_copies){.fid = file.fid, .length = file.length, .n = w.n};
+        out->urls = mem_calloc(w.n, sizeof(*out->urls));
+        for (size_t i = 0; i < w.n; i++)
+            (void)cmd_url(ctx, w.chosen[i], file.fid, CLUSTER_READ, out->urls[i]);
+        free(w.chosen);
     }
     store_found_free(&found);
     return e;

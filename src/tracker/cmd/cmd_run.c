@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REFRESH_TIMEOUT_MS = 10 * 1000, MAX_WORD = 64, ERROR_TEXT_MAX = 8192 };
+enum { REFRESH_TIMEOUT_MS = 10 * 1000, MAX_WORD = 64, ERROR_TEXT_MAX = 8192, ANSWER_USUAL = 500 };
 
 static const char not_allowed[] = "not_allowed";
 
@@ -134,6 +134,12 @@ double cmd_arg_num(const struct cmd_ctx *ctx, const char *name)
 
 int64_t cmd_arg_int(const struct cmd_ctx *ctx, const char *name)
 {
+    struct span value = cmd_arg(ctx, name);
+    uint64_t plain;
+    if (value.len == 0)
+        return 0;
+    if (num_parse_u64(value, 0, INT64_MAX, &plain) == MOG_OK)
+        return (int64_t)plain;
     double number = cmd_arg_num(ctx, name);
     if (number >= 9.2e18)
         return INT64_MAX;
@@ -141,7 +147,7 @@ int64_t cmd_arg_int(const struct cmd_ctx *ctx, const char *name)
         return INT64_MIN;
     /* Exact for integers above 2^53 too. */
     if (fabs(number) > 9e15)
-        return num_perl_int(cmd_arg(ctx, name));
+        return num_perl_int(value);
     return (int64_t)number;
 }
 
@@ -183,7 +189,8 @@ bool cmd_uses_alt(const struct cmd_ctx *ctx, const struct cluster_host *host)
     return host != NULL && cluster_host_wants_alt(host, ctx->peer_ip, ctx->wants_alt);
 }
 
-bool cmd_url(const struct cmd_ctx *ctx, const struct cluster_device *d, uint64_t fid, enum cluster_port port, char *out)
+size_t cmd_url(const struct cmd_ctx *ctx, const struct cluster_device *d, uint64_t fid, enum cluster_port port,
+               char *out)
 {
     return cluster_device_url(d, fid, port, cmd_uses_alt(ctx, d->host), out);
 }
@@ -199,6 +206,7 @@ static void write_answer(struct cmd_ctx *ctx, struct buf *out)
             urlenc_encode(out, *callid);
         }
     } else {
+        (void)buf_reserve(out, ANSWER_USUAL);
         buf_str(out, "OK ");
         if (callid != NULL && kv_find(&ctx->reply, "callid") == NULL)
             kv_add(&ctx->reply, "callid", *callid);

@@ -26,7 +26,8 @@ struct cmd_ahead {
     struct span key;          /* in `args` */
     bool is_wanted, is_known; /* to be done; done: what came of it */
     enum mog_err err;
-    struct store_found found; /* a lookup's: what store_file_find() says */
+    unsigned flags;           /* a lookup's: what it needs to know, of enum store_read_flags */
+    struct store_found found; /* and what store_file_find() says */
     struct cmd_open_plan plan;
     uint64_t fid;       /* an upload's */
     struct deadline by; /* for what is left to do for all of them */

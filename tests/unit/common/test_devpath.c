@@ -20,7 +20,7 @@ START_TEST(paths)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char path[DEVPATH_MAX];
-        devpath_format(path, rows[i].devid, rows[i].fid);
+        ck_assert_uint_eq(devpath_format(path, rows[i].devid, rows[i].fid), strlen(rows[i].path));
         ck_assert_str_eq(path, rows[i].path);
     }
 }

@@ -71,8 +71,11 @@ START_TEST(building)
     kv_add_i64(&k, "i", -1);
     kv_addf(&k, "f", "%s/%d", "x", 3);
     kv_add(&k, "none", span_make(NULL, 0));
+    kv_add_nth(&k, "path", 12, span_of("p"));
+    kv_add_nth(&k, "", 0, span_make(NULL, 0));
     kv_format(&k, &b);
-    ck_assert_str_eq(buf_cstr(&b), "bytes=%00%FF&text=a+b&u=18446744073709551615&i=-1&f=x/3&none=");
+    ck_assert_str_eq(buf_cstr(&b), "bytes=%00%FF&text=a+b&u=18446744073709551615&i=-1&f=x/3&none=&path12=p&0=");
+    ck_assert_str_eq(kv_str(&k, "path12", ""), "p");
     kv_reset(&k);
     ck_assert_uint_eq(k.n, 0);
     ck_assert_ptr_null(kv_find(&k, "text"));
@@ -95,4 +98,30 @@ START_TEST(many)
 }
 END_TEST
 
-UNIT_MAIN("kv", parsing, repeated_names, looking_up, building, many)
+/* Spans stay where they are while more comes, and the memory that a reset keeps has nothing of before. */
+START_TEST(memory)
+{
+    struct kv k = KV_ZERO;
+    struct buf long_value = BUF_ZERO;
+    for (size_t i = 0; i < 100 * 1000; i++)
+        buf_char(&long_value, (char)('a' + i % 26));
+    for (size_t len = 0; len <= long_value.len; len = len * 3 + 1) {
+        kv_add(&k, "short", span_of("first"));
+        const struct span *first = kv_find(&k, "short");
+        const char *at = first->ptr;
+        for (unsigned i = 0; i < 50; i++)
+            kv_add_nth(&k, "n", i, span_make(long_value.data, len / 50));
+        kv_add(&k, "long", span_make(long_value.data, len));
+        ck_assert_ptr_eq(kv_find(&k, "short")->ptr, at);
+        ck_assert_str_eq(at, "first");
+        ck_assert(span_eq(*kv_find(&k, "long"), span_make(long_value.data, len)));
+        ck_assert(span_eq(*kv_find(&k, "n49"), span_make(long_value.data, len / 50)));
+        kv_reset(&k);
+        ck_assert_ptr_null(kv_find(&k, "long"));
+    }
+    buf_fini(&long_value);
+    kv_fini(&k);
+}
+END_TEST
+
+UNIT_MAIN("kv", parsing, repeated_names, looking_up, building, many, memory)

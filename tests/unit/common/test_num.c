@@ -112,4 +112,16 @@ START_TEST(sums_and_products)
 }
 END_TEST
 
-UNIT_MAIN("num", unsigned_numbers, signed_numbers, fractions, as_perl_reads_them, sums_and_products)
+START_TEST(digits)
+{
+    static const struct {
+        uint64_t v;
+        const char *text;
+    } rows[] = {{0, "0"}, {9, "9"}, {10, "10"}, {1234567890, "1234567890"}, {UINT64_MAX, "18446744073709551615"}};
+    char room[NUM_DIGITS_MAX];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        ck_assert_msg(span_is(num_digits(rows[i].v, room), rows[i].text), "%s", rows[i].text);
+}
+END_TEST
+
+UNIT_MAIN("num", unsigned_numbers, signed_numbers, fractions, as_perl_reads_them, sums_and_products, digits)

@@ -602,6 +602,21 @@ START_TEST(several_keys_at_once)
     ck_assert_uint_eq(found[2].checksum.hashtype, 0);
     for (size_t i = 0; i < N; i++)
         store_found_free(&found[i]);
+    /* Less is asked for: what is asked for is there all the same. */
+    OK(st, store_file_find_many(st, 1, keys, N, STORE_READ_DEVIDS | STORE_READ_FID, found, &is_sure));
+    for (size_t i = 0; i < N; i++)
+        ck_assert_uint_eq(found[i].file.fid, want[i]);
+    ck_assert_uint_eq(found[0].devids.n, 1);
+    ck_assert_uint_eq(found[2].devids.rows[1], 9);
+    for (size_t i = 0; i < N; i++)
+        store_found_free(&found[i]);
+    OK(st, store_file_find_many(st, 1, keys, N, 0, found, &is_sure));
+    for (size_t i = 0; i < N; i++)
+        ck_assert_uint_eq(found[i].file.fid, want[i]);
+    ck_assert_uint_eq(found[2].file.length, 10);
+    ck_assert(span_is(store_bytes_span(&found[2].file.key), "a"));
+    for (size_t i = 0; i < N; i++)
+        store_found_free(&found[i]);
     OK(st, store_file_find_many(st, 1, &keys[4], 1, 0, found, &is_sure)); /* nothing to ask */
     ck_assert_uint_eq(found[0].file.fid, 0);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Requests that wait at the same time go to the database together: each has the answer that it has alone."""
+import hashlib
 import select
 import signal
 import threading
@@ -50,6 +51,23 @@ class Together(ClusterTest):
             b"get_paths domain=none&key=a&noverify=1", b"file_info domain=one", b"file_info",
             b"get_paths domain=one&noverify=1&key="])
         self.assertEqual(sum(a.startswith(b"OK ") for a in answers), 5)
+
+    def test_what_each_needs_to_know(self):
+        """Some need the copies alone, some the row, some both, and a checksum where the class has one."""
+        if self.client.call("create_domain", domain="sums").ok:
+            self.client.request("create_class", domain="sums", mindevcount=1, hashtype="MD5", **{"class": "md5"})
+            digest = "MD5:" + hashlib.md5(b"bytes").hexdigest()
+            self.client.upload("sums", "with", b"bytes", class_="md5", checksum=digest)
+            self.client.upload("sums", "without", b"bytes")
+        paths = [b"get_paths domain=%s&key=%s&noverify=1" % pair for pair in ((b"one", b"a"), (b"sums", b"with"), (b"sums", b"without"))]
+        info = [line.replace(b"get_paths", b"file_info") for line in paths]
+        devices = [line + b"&devices=1" for line in info]
+        for lines in (paths, info, devices, paths + info, paths + devices, info + devices, paths + info + devices):
+            answers = self.same(lines)
+            self.assertTrue(all(a.startswith(b"OK ") for a in answers), answers)
+            self.assertEqual(sum(b"devids=" in a for a in answers), 3 if devices[0] in lines else 0)
+            with_sums = lines.count(info[1]) + lines.count(devices[1])
+            self.assertEqual(sum(b"checksum=MD5:" in a for a in answers), with_sums)
 
     def test_odd_keys_harm_nobody(self):
         answers = self.same([
