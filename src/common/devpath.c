@@ -35,6 +35,6 @@ size_t devpath_format(char *out, uint32_t devid, uint64_t fid)
     to = put_folder(to, digits + 1, 3);
     to = put_folder(to, digits + 4, 3);
     to = put_folder(to, digits, len);
-    to = put(to, ".fid", sizeof(".fid"));
+    to = put(to, ".fid", sizeof(".fid")); /* and its NUL */
     return (size_t)(to - out) - 1;
 }

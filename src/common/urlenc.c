@@ -7,7 +7,7 @@
 static const char upper_digits[] = "0123456789ABCDEF";
 static const char lower_digits[] = "0123456789abcdef";
 
-/* What stands for itself: letters, digits and _,-./\\: */
+/* What stands for itself: letters, digits and _,-./\: */
 static const bool is_safe[256] = {
     ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true,  ['4'] = true, ['5'] = true, ['6'] = true, ['7'] = true,
     ['8'] = true, ['9'] = true, ['A'] = true, ['B'] = true,  ['C'] = true, ['D'] = true, ['E'] = true, ['F'] = true,

@@ -65,7 +65,7 @@ def http(stand, rounds):
     try:
         for got in servers.run():
             yield row(got["work"] + " at a node", got["mogstored"], "nginx with dav", got["nginx"],
-                      1.1 if got["work"] == "GET 4k" else 1.0)
+                      1.1 if got["work"] in ("GET 4k", "PUT 4k") else 1.0)
     finally:
         servers.close()
 

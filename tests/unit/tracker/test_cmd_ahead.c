@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "harness.h"
+#include "store/plain_sql.h"
 
 #include <sqlite3.h>
 
@@ -121,4 +122,31 @@ START_TEST(a_domain_that_is_made_anew_meanwhile)
 }
 END_TEST
 
-UNIT_MAIN("cmd_ahead", uploads_are_registered_as_alone, what_is_not_plain_is_left, a_domain_that_is_made_anew_meanwhile)
+/* Its class has had no checksums when the file was read, and has them when it is answered. */
+START_TEST(a_class_that_gets_checksums_meanwhile)
+{
+    static const char *const texts[] = {"file_info domain=d&key=a", "file_info domain=d&key=none"};
+    struct harness h;
+    struct cmd_line lines[2];
+    setup(&h);
+    struct cmd_ctx *ctx = cmd_ctx_new(&h.shared);
+    fixture_sql(ctx->st, "INSERT INTO file (fid, dmid, dkey, length, classid, devcount) VALUES (7, 1, 'a', 3, 1, 1)",
+                NULL);
+    fixture_sql(ctx->st, "INSERT INTO checksum (fid, hashtype, checksum) VALUES (7, 1, x'00ff')", NULL);
+    ahead(ctx, CMD_LOOKUPS, texts, lines, 2);
+    ck_assert(lines[0].is_taken && lines[1].is_taken);
+    harness_must(&h, "update_class domain=d&class=c&mindevcount=2&hashtype=MD5");
+    struct buf out = BUF_ZERO;
+    (void)cmd_run_ahead(ctx, 0, &client, &out);
+    ck_assert_str_eq(buf_cstr(&out), "OK fid=7&domain=d&class=c&key=a&length=3&devcount=1&checksum=MD5:00ff\r\n");
+    buf_reset(&out);
+    (void)cmd_run_ahead(ctx, 1, &client, &out);
+    ck_assert_str_eq(buf_cstr(&out), "ERR unknown_key unknown_key\r\n");
+    buf_fini(&out);
+    cmd_ctx_free(ctx);
+    harness_stop(&h);
+}
+END_TEST
+
+UNIT_MAIN("cmd_ahead", uploads_are_registered_as_alone, what_is_not_plain_is_left, a_domain_that_is_made_anew_meanwhile,
+          a_class_that_gets_checksums_meanwhile)
