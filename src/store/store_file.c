@@ -329,7 +329,7 @@ static enum mog_err keys_as_text(struct store *st, const struct store_list_keys 
 
 enum mog_err store_file_list_keys(struct store *st, const struct store_list_keys *l, struct store_keys *out)
 {
-    *out = (struct store_keys){NULL, 0};
+    *out = (struct store_keys){NULL, NULL, 0};
     unsigned limit = l->limit < 1 || l->limit > LIST_MAX ? LIST_MAX : l->limit;
     bool bytes;
     enum mog_err e = store_keys_are_bytes(st, &bytes);
@@ -344,11 +344,7 @@ enum mog_err store_file_list_keys(struct store *st, const struct store_list_keys
         e = keys_as_text(st, l, limit);
     if (e != MOG_OK)
         return e;
-    const struct sql_result *r = &st->result;
-    out->rows = mem_calloc(r->n_rows + 1, sizeof out->rows[0]);
-    out->n = r->n_rows;
-    for (size_t i = 0; i < r->n_rows; i++)
-        out->rows[i] = store_bytes_cell(r, i, 0);
+    store_keys_cells(out, &st->result);
     return MOG_OK;
 }
 

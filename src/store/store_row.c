@@ -96,10 +96,9 @@ void store_files_free(struct store_files *l)
 
 void store_keys_free(struct store_keys *l)
 {
-    for (size_t i = 0; i < l->n; i++)
-        store_bytes_free(&l->rows[i]);
     free(l->rows);
-    *l = (struct store_keys){NULL, 0};
+    free(l->bytes);
+    *l = (struct store_keys){NULL, NULL, 0};
 }
 
 void store_fids_free(struct store_fids *l)
@@ -190,6 +189,30 @@ void store_checksum_cells(struct store_checksum *c, const struct sql_result *r, 
     c->len = bytes.len < sizeof c->bytes ? bytes.len : sizeof c->bytes;
     if (c->len > 0)
         memcpy(c->bytes, bytes.ptr, c->len);
+}
+
+/* There may be a thousand: one piece of memory for all. */
+void store_keys_cells(struct store_keys *l, const struct sql_result *r)
+{
+    struct buf b = BUF_ZERO;
+    l->rows = mem_calloc(r->n_rows + 1, sizeof l->rows[0]);
+    l->n = r->n_rows;
+    for (size_t i = 0; i < r->n_rows; i++) {
+        const struct sql_value *v = sql_cell(r, i, 0);
+        size_t at = b.len;
+        if (v->kind == SQL_INT) /* SQLite keeps a number as one in some columns */
+            buf_printf(&b, "%lld", (long long)v->i);
+        else if (v->kind != SQL_NULL)
+            buf_span(&b, v->text);
+        l->rows[i].len = b.len - at;
+        buf_char(&b, '\0');
+    }
+    l->bytes = buf_take(&b);
+    const char *key = l->bytes;
+    for (size_t i = 0; i < l->n; i++) {
+        l->rows[i].ptr = key;
+        key += l->rows[i].len + 1;
+    }
 }
 
 void store_fids_cells(struct store_fids *l, const struct sql_result *r)

@@ -149,7 +149,8 @@ struct store_files {
     size_t n;
 };
 struct store_keys {
-    struct store_bytes *rows;
+    struct span *rows; /* NUL-terminated too */
+    char *bytes;       /* behind all of them */
     size_t n;
 };
 struct store_fids {

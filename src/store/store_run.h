@@ -174,7 +174,8 @@ void store_word_cell(char *out, size_t size, const struct sql_result *r, size_t 
 void store_file_cells(struct store_file *f, const struct sql_result *r, size_t row, size_t col);         /* 6 columns */
 void store_tempfile_cells(struct store_tempfile *t, const struct sql_result *r, size_t row, size_t col); /* 6 columns */
 void store_checksum_cells(struct store_checksum *c, const struct sql_result *r, size_t row, size_t col); /* 2 */
-void store_fids_cells(struct store_fids *l, const struct sql_result *r); /* column 0 of all rows */
+void store_keys_cells(struct store_keys *l, const struct sql_result *r); /* column 0 of all rows */
+void store_fids_cells(struct store_fids *l, const struct sql_result *r); /* the same */
 void store_devids_add_cell(struct store_devids *l, const struct sql_result *r, size_t row, size_t col);
 void store_devids_cells(struct store_devids *l, const struct sql_result *r, size_t col); /* ascending, NULLs left out */
 

@@ -54,8 +54,8 @@ void cmd_list_keys(struct cmd_ctx *ctx)
     } else {
         kv_add_u64(&ctx->reply, "key_count", keys.n);
         for (size_t i = 0; i < keys.n; i++)
-            kv_add_nth(&ctx->reply, "key_", i + 1, store_bytes_span(&keys.rows[i]));
-        kv_add(&ctx->reply, "next_after", store_bytes_span(&keys.rows[keys.n - 1]));
+            kv_add_nth(&ctx->reply, "key_", i + 1, keys.rows[i]);
+        kv_add(&ctx->reply, "next_after", keys.rows[keys.n - 1]);
     }
     store_keys_free(&keys);
 }
