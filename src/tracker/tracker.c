@@ -729,6 +729,8 @@ void tracker_free(struct tracker *t)
 {
     if (t->box != NULL) {
         limit_stop();
+        if (t->server != NULL)
+            server_end_answers(t->server);
         cluster_box_stop(t->box);
         node_shared_stop(t->nodes);
         if (t->pidfile != NULL)

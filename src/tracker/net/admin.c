@@ -206,19 +206,24 @@ static bool admin_recent(struct conn *c, struct span args, struct buf *out)
 {
     struct server *s = c->server;
     (void)args;
+    pthread_mutex_lock(&s->told_lock);
     for (size_t i = 0; i < RECENT_REQUESTS; i++) {
         const struct recent *r = &s->recent[(s->next_recent + i) % RECENT_REQUESTS];
         if (r->line != NULL)
             print_recent(r, out);
     }
+    pthread_mutex_unlock(&s->told_lock);
     return true;
 }
 
 static bool admin_slow(struct conn *c, struct span args, struct buf *out)
 {
+    struct server *s = c->server;
     (void)args;
-    for (size_t i = 0; i < c->server->n_slow; i++)
-        print_recent(&c->server->slow[i], out);
+    pthread_mutex_lock(&s->told_lock);
+    for (size_t i = 0; i < s->n_slow; i++)
+        print_recent(&s->slow[i], out);
+    pthread_mutex_unlock(&s->told_lock);
     return true;
 }
 

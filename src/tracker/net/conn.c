@@ -21,8 +21,7 @@ static void conn_serve(struct conn *c);
 void conn_free(struct conn *c)
 {
     struct server *s = c->server;
-    if (c->request != NULL)
-        query_cancel(c->request);
+    bool is_lent = c->request != NULL && query_cancel(c->request);
     conn_unwatch(c);
     s->held -= c->held;
     DL_DELETE(s->conns, c);
@@ -31,7 +30,12 @@ void conn_free(struct conn *c)
     event_free(c->writable);
     evbuffer_free(c->in);
     evbuffer_free(c->out);
-    (void)close(c->fd);
+    if (s->reading == c)
+        s->reading = NULL;
+    if (is_lent)
+        (void)shutdown(c->fd, SHUT_RDWR);
+    else
+        (void)close(c->fd);
     free(c);
 }
 
@@ -223,11 +227,35 @@ static bool is_one_line(const struct conn *c, const char *data, size_t *len)
     return true;
 }
 
+/* Empty the mailbox, which may hold the answer of `c`. False: `c` is freed. */
+static bool collect(struct conn *c)
+{
+    struct server *s = c->server;
+    s->reading = c;
+    server_collect(s);
+    bool is_there = s->reading != NULL;
+    s->reading = NULL;
+    return is_there;
+}
+
+/*
+ * Threads that answer by themselves do not wake the loop: what they have done since is accounted for here, before
+ * anything that comes later. False: `c` is freed.
+ */
+static bool catch_up(struct conn *c)
+{
+    if (atomic_load(&c->server->has_mail) && !collect(c))
+        return false;
+    return c->state != CONN_RUNNING || !query_is_answered(c->request) || collect(c);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct conn *c = arg;
     char data[READ_CHUNK];
     (void)what;
+    if (!catch_up(c))
+        return;
     if (c->state != CONN_READING) {
         want_readable(c, false);
         return;
@@ -266,8 +294,15 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 void conn_answer(struct conn *c, const char *data, size_t len)
 {
     c->active_mono_ms = clock_mono_ms();
-    if (send_or_keep(c, data, len))
+    c->moved = true;
+    c->state = CONN_READING;
+    if (len == 0 || send_or_keep(c, data, len))
         conn_serve(c);
+}
+
+bool conn_may_be_answered(const struct conn *c)
+{
+    return !c->watching && !c->eof && evbuffer_get_length(c->in) == 0 && evbuffer_get_length(c->out) == 0;
 }
 
 void conn_push(struct conn *c, const char *data, size_t len)

@@ -9,16 +9,52 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <utlist.h>
 
-enum { RECENT_LINE_MAX = 4096, ROUND_MAX = 64 };
+enum { RECENT_LINE_MAX = 4096, ROUND_MAX = 64, SPARES_MAX = 64, SPARE_REPLY_MAX = 4096 };
 
+/* Few, and none that has grown large: what is used again and again needs no memory from anywhere. */
 static void request_free(struct request *r)
 {
-    DL_DELETE(r->server->requests, r);
+    struct server *s = r->server;
+    DL_DELETE(s->requests, r);
+    if (r->closes_fd)
+        (void)close(r->fd);
     free(r->line);
-    buf_fini(&r->reply);
-    free(r);
+    if (s->n_spare == SPARES_MAX || r->reply.cap > SPARE_REPLY_MAX) {
+        buf_fini(&r->reply);
+        free(r);
+        return;
+    }
+    r->next = s->spare;
+    s->spare = r;
+    s->n_spare++;
+}
+
+static struct request *request_alloc(struct server *s)
+{
+    struct request *r = s->spare;
+    if (r == NULL)
+        return mem_calloc(1, sizeof(*r));
+    s->spare = r->next;
+    s->n_spare--;
+    struct buf reply = r->reply;
+    buf_reset(&reply);
+    *r = (struct request){.reply = reply};
+    return r;
+}
+
+void query_spares_free(struct server *s)
+{
+    while (s->spare != NULL) {
+        struct request *r = s->spare;
+        s->spare = r->next;
+        buf_fini(&r->reply);
+        free(r);
+    }
+    s->n_spare = 0;
 }
 
 static void *worker_new(void *arg)
@@ -46,61 +82,6 @@ void query_end(struct cmd_ctx *ctx, struct request *r, int64_t started_us)
 {
     r->is_refused = cmd_was_refused(ctx);
     r->run_us = clock_mono_us() - started_us;
-}
-
-void query_run(struct cmd_ctx *ctx, struct request *r)
-{
-    int64_t started_us = clock_mono_us();
-    query_begin(r, started_us);
-    r->row = cmd_run(ctx, span_make(r->line, r->len), &r->client, &r->reply);
-    query_end(ctx, r, started_us);
-    server_post_done(r->server, &r, 1);
-}
-
-static void work(void *worker, void *item)
-{
-    struct cmd_ctx *ctx = worker;
-    struct request *r = item;
-    if (r->kind != CMD_ALONE && cmd_wants_ahead(ctx, r->kind))
-        together_run(ctx, r);
-    else
-        query_run(ctx, r);
-}
-
-/* Canceled in the loop, or left over at the end: the loop thread frees it either way. */
-static void drop(void *arg, void *item)
-{
-    (void)arg;
-    request_free(item);
-}
-
-struct pool *query_pool_new(struct server *s)
-{
-    struct pool_ops ops = {.name = "queryworker",
-                           .worker_new = worker_new,
-                           .worker_free = worker_free,
-                           .work = work,
-                           .drop = drop,
-                           .arg = s};
-    return pool_new(&ops, 0);
-}
-
-size_t query_waiting(const struct server *s)
-{
-    size_t n = 0;
-    const struct request *r;
-    DL_FOREACH(s->requests, r)
-    n += !atomic_load(&r->started);
-    return n;
-}
-
-size_t query_running(const struct server *s)
-{
-    size_t n = 0;
-    const struct request *r;
-    DL_FOREACH(s->requests, r)
-    n += atomic_load(&r->started);
-    return n;
 }
 
 char *query_shown(const char *line, size_t len)
@@ -134,7 +115,7 @@ char *query_shown(const char *line, size_t len)
 static struct recent recent_of(const struct request *r)
 {
     struct recent item = {.line = query_shown(r->line, r->len),
-                          .total_s = (double)(clock_mono_us() - r->sent_us) / 1e6,
+                          .total_s = (double)(r->done_us - r->sent_us) / 1e6,
                           .run_s = (double)r->run_us / 1e6};
     memcpy(item.peer, r->peer, sizeof(item.peer));
     return item;
@@ -181,26 +162,142 @@ static void count_cost(struct server *s, const struct request *r)
 static void tell_jobs(const struct request *r)
 {
     if (r->row != NULL && (r->row->flags & CMD_DOMAIN) != 0 && !r->was_held)
-        pace_served(r->server->shared->pace, (size_t)(r->row - cmd_table()), r->sent_us, clock_mono_us());
+        pace_served(r->server->shared->pace, (size_t)(r->row - cmd_table()), r->sent_us, r->done_us);
 }
 
-/* What is told of a request afterwards. */
-static void account(const struct request *r)
+/*
+ * What is told of requests, before they are answered: who has an answer and asks for the figures finds it there. Any
+ * thread.
+ */
+static void account(struct server *s, struct request *const *all, size_t n)
 {
-    remember(r->server, r);
-    remember_slow(r->server, r);
-    count_cost(r->server, r);
-    if (r->is_refused)
-        access_refused(r->server, r->peer,
-                       "a command for administrators, and not in a network of theirs (admin_allow)");
+    int64_t now_us = clock_mono_us();
+    pthread_mutex_lock(&s->told_lock);
+    for (size_t i = 0; i < n; i++) {
+        all[i]->done_us = now_us;
+        remember(s, all[i]);
+        remember_slow(s, all[i]);
+        count_cost(s, all[i]);
+    }
+    pthread_mutex_unlock(&s->told_lock);
+    for (size_t i = 0; i < n; i++) {
+        tell_jobs(all[i]);
+        atomic_store(&all[i]->is_told, true);
+    }
+}
+
+/* A socket that does not take all of it, or nothing, is left to the loop. */
+static bool send_answer(struct request *r)
+{
+    bool may_send = r->may_send && !atomic_load(&r->server->is_ending);
+    ssize_t n = may_send ? send(r->fd, r->reply.data, r->reply.len, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+    r->sent = n > 0 ? (size_t)n : 0;
+    return may_send && r->sent == r->reply.len;
+}
+
+/* Into the mailbox. */
+static void post(struct server *s, struct request *const *all, size_t n, bool wakes)
+{
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < n; i++) {
+        wakes = wakes || all[i]->is_waited_for;
+        all[i]->is_posted = true;
+        all[i]->done_next = NULL;
+        *s->done_last = all[i];
+        s->done_last = &all[i]->done_next;
+    }
+    atomic_store(&s->has_mail, true);
+    pthread_mutex_unlock(&s->lock);
+    if (wakes)
+        server_wake(s);
+}
+
+void query_answer(struct server *s, struct request *const *all, size_t n)
+{
+    bool wakes = false;
+    account(s, all, n);
+    for (size_t i = 0; i < n; i++)
+        wakes = !send_answer(all[i]) || all[i]->is_refused || wakes; /* a refusal is logged by the loop */
+    post(s, all, n, wakes);
+}
+
+bool query_is_answered(struct request *r)
+{
+    pthread_mutex_lock(&r->server->lock);
+    bool is_posted = r->is_posted;
+    r->is_waited_for = !is_posted;
+    pthread_mutex_unlock(&r->server->lock);
+    return is_posted;
+}
+
+void query_run(struct cmd_ctx *ctx, struct request *r)
+{
+    int64_t started_us = clock_mono_us();
+    query_begin(r, started_us);
+    r->row = cmd_run(ctx, span_make(r->line, r->len), &r->client, &r->reply);
+    query_end(ctx, r, started_us);
+    query_answer(r->server, &r, 1);
+}
+
+static void work(void *worker, void *item)
+{
+    struct cmd_ctx *ctx = worker;
+    struct request *r = item;
+    if (r->has_turn) {
+        together_run(ctx, r);
+    } else {
+        together_seen(ctx, r);
+        query_run(ctx, r);
+    }
+}
+
+/* Canceled in the loop, or left over at the end: the loop thread frees it either way. */
+static void drop(void *arg, void *item)
+{
+    struct request *r = item;
+    enum cmd_kind kind = r->kind;
+    bool has_turn = r->has_turn;
+    request_free(r);
+    if (has_turn)
+        together_pass_on(arg, kind);
+}
+
+struct pool *query_pool_new(struct server *s)
+{
+    struct pool_ops ops = {.name = "queryworker",
+                           .worker_new = worker_new,
+                           .worker_free = worker_free,
+                           .work = work,
+                           .drop = drop,
+                           .arg = s};
+    return pool_new(&ops, 0);
+}
+
+size_t query_waiting(const struct server *s)
+{
+    size_t n = 0;
+    const struct request *r;
+    DL_FOREACH(s->requests, r)
+    n += !atomic_load(&r->started);
+    return n;
+}
+
+size_t query_running(const struct server *s)
+{
+    size_t n = 0;
+    const struct request *r;
+    DL_FOREACH(s->requests, r)
+    n += atomic_load(&r->started) && !atomic_load(&r->is_told);
+    return n;
 }
 
 static struct request *request_new(struct conn *c, char *line, size_t len)
 {
     struct server *s = c->server;
-    struct request *r = mem_calloc(1, sizeof(*r));
+    struct request *r = request_alloc(s);
     r->server = s;
     r->conn = c;
+    r->fd = c->fd;
     memcpy(r->peer, c->peer, sizeof(r->peer));
     r->client = (struct cmd_client){.ip = c->peer_ip, .is_admin = c->is_admin};
     r->line = line;
@@ -212,37 +309,54 @@ static struct request *request_new(struct conn *c, char *line, size_t len)
     return r;
 }
 
-/* Its connection ends with the tracker. */
-static void pool_has_stopped(struct request *r)
+/* There is no thread to be had, or the pool has stopped: its connection is closed, once nobody is in the midst of it.
+ */
+static void give_up(struct request *r)
 {
-    if (r->conn != NULL)
-        r->conn->request = NULL;
-    request_free(r);
+    if (r->has_turn)
+        together_give_up(r);
+    r->is_given_up = true;
+    post(r->server, &r, 1, true);
 }
 
 void query_hand_in(struct request *r)
 {
     if (!pool_submit(r->server->queries, r))
-        pool_has_stopped(r);
+        give_up(r);
 }
 
 void query_round_end(int fd, short what, void *arg)
 {
     struct server *s = arg;
-    void *all[ROUND_MAX];
+    void *alone[ROUND_MAX];
+    struct request *kinds[CMD_KINDS] = {NULL}, **last[CMD_KINDS];
     size_t n = 0, free_threads = pool_free_threads(s->queries);
     (void)fd;
     (void)what;
     if (s->n_gathered > free_threads)
         metric_add(&s->n_out_of_workers, s->n_gathered - free_threads);
-    for (struct request *r = s->gathered; r != NULL; r = r->done_next)
-        all[n++] = r;
+    for (enum cmd_kind kind = 0; kind < CMD_KINDS; kind++)
+        last[kind] = &kinds[kind];
+    for (struct request *r = s->gathered, *next; r != NULL; r = next) {
+        next = r->done_next;
+        r->done_next = NULL;
+        if (r->kind == CMD_ALONE || s->together[r->kind].is_off) {
+            alone[n++] = r;
+        } else {
+            *last[r->kind] = r;
+            last[r->kind] = &r->done_next;
+        }
+    }
     s->gathered = NULL;
     s->gathered_last = &s->gathered;
     s->n_gathered = 0;
-    if (!pool_submit_many(s->queries, all, n)) {
+    if (!pool_submit_many(s->queries, alone, n)) {
         for (size_t i = 0; i < n; i++)
-            pool_has_stopped(all[i]);
+            give_up(alone[i]);
+    }
+    for (enum cmd_kind kind = CMD_ALONE + 1; kind < CMD_KINDS; kind++) {
+        if (kinds[kind] != NULL)
+            together_submit(s, kind, kinds[kind]);
     }
 }
 
@@ -267,6 +381,8 @@ void query_submit(struct conn *c, char *line, size_t len)
     struct server *s = c->server;
     struct request *r = request_new(c, line, len);
     c->request = r;
+    r->may_send = conn_may_be_answered(c);
+    r->is_waited_for = !c->is_armed; /* what has come since is not noticed */
     r->is_held = !s->is_ready && !cmd_is_early(span_make(line, len));
     if (r->is_held)
         metric_add(&s->n_out_of_workers, 1);
@@ -282,7 +398,7 @@ void query_release(struct server *s)
         if (r->is_held) {
             r->is_held = false;
             r->was_held = true;
-            query_hand_in(r);
+            gather(r);
         }
     }
 }
@@ -293,13 +409,21 @@ bool query_is_instant(const struct server *s, const char *line, size_t len)
     return s->is_ready && s->queries_wanted != 0 && cmd_is_instant(span_make(line, len));
 }
 
+static void tell_refusal(const struct request *r)
+{
+    if (r->is_refused)
+        access_refused(r->server, r->peer,
+                       "a command for administrators, and not in a network of theirs (admin_allow)");
+}
+
 void query_run_now(struct conn *c, char *line, size_t len, struct buf *out)
 {
     struct request *r = request_new(c, line, len);
     metric_observe(&r->server->waits, 0);
     r->row = cmd_run(r->server->instant, span_make(line, len), &r->client, out);
     r->run_us = clock_mono_us() - r->sent_us;
-    account(r);
+    account(r->server, &r, 1);
+    tell_refusal(r);
     request_free(r);
 }
 
@@ -308,15 +432,18 @@ static bool is_request(void *arg, void *item)
     return arg == item;
 }
 
-void query_cancel(struct request *r)
+bool query_cancel(struct request *r)
 {
     r->conn = NULL;
-    if (r->is_held) {
+    if (r->is_held || together_cancel(r)) {
         request_free(r);
-        return;
+        return false;
     }
-    /* Waiting: it goes now. In work: it runs to its end, and nobody gets the answer. */
-    (void)pool_cancel(r->server->queries, is_request, r);
+    /* Waiting for a thread: it goes now. In work: it runs to its end, and nobody gets the answer. */
+    if (pool_cancel(r->server->queries, is_request, r) != 0)
+        return false;
+    r->closes_fd = true;
+    return true;
 }
 
 static int by_text(const void *a, const void *b)
@@ -324,10 +451,11 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void query_costs(const struct server *s, struct buf *out)
+void query_costs(struct server *s, struct buf *out)
 {
     char **lines = NULL;
     size_t n = 0, cap = 0;
+    pthread_mutex_lock(&s->told_lock);
     for (size_t i = 0; cmd_table()[i].name != NULL; i++) {
         const struct command_cost *cost = &s->costs[i];
         const struct {
@@ -340,6 +468,7 @@ void query_costs(const struct server *s, struct buf *out)
                 mem_printf("query_%s_%s %" PRIu64 "\r\n", cmd_table()[i].name, figures[k].suffix, figures[k].value);
         }
     }
+    pthread_mutex_unlock(&s->told_lock);
     if (n > 1)
         qsort(lines, n, sizeof(*lines), by_text);
     for (size_t i = 0; i < n; i++) {
@@ -352,11 +481,13 @@ void query_costs(const struct server *s, struct buf *out)
 void query_finished(struct request *r)
 {
     struct conn *c = r->conn;
-    account(r);
-    tell_jobs(r);
+    tell_refusal(r);
     if (c != NULL) {
         c->request = NULL;
-        conn_answer(c, r->reply.data, r->reply.len);
+        if (r->is_given_up)
+            conn_free(c);
+        else
+            conn_answer(c, r->reply.data + r->sent, r->reply.len - r->sent);
     }
     request_free(r);
 }

@@ -22,7 +22,7 @@ enum { ACCEPT_PAUSE_MS = 200, ACCEPTS_PER_EVENT = 64, LATE_MS = 30 * 1000, LATE_
 
 /* ---- from other threads ---- */
 
-static void wake_loop(struct server *s)
+void server_wake(struct server *s)
 {
     uint64_t one = 1;
     (void)!write(s->wake_fd, &one, sizeof(one));
@@ -55,7 +55,7 @@ static void on_log(void *arg, enum log_level level, const char *context, const c
     pthread_mutex_unlock(&s->lock);
     buf_fini(&b);
     if (fits)
-        wake_loop(s);
+        server_wake(s);
     else
         free(w);
 }
@@ -75,41 +75,35 @@ static void spread_watch_lines(struct server *s, struct watch_line *lines)
     }
 }
 
-static void on_wake(evutil_socket_t fd, short what, void *arg)
+void server_collect(struct server *s)
 {
-    struct server *s = arg;
-    uint64_t count;
-    (void)what;
-    (void)!read(fd, &count, sizeof(count));
     pthread_mutex_lock(&s->lock);
     struct request *done = s->done;
-    struct watch_line *lines = s->watch_lines;
     s->done = NULL;
     s->done_last = &s->done;
-    s->watch_lines = NULL;
-    s->watch_last = &s->watch_lines;
-    s->watch_bytes = 0;
+    atomic_store(&s->has_mail, false);
     pthread_mutex_unlock(&s->lock);
     while (done != NULL) {
         struct request *next = done->done_next;
         query_finished(done);
         done = next;
     }
-    spread_watch_lines(s, lines);
 }
 
-void server_post_done(struct server *s, struct request *const *all, size_t n)
+static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
+    struct server *s = arg;
+    uint64_t count;
+    (void)what;
+    (void)!read(fd, &count, sizeof(count));
+    server_collect(s);
     pthread_mutex_lock(&s->lock);
-    bool was_empty = s->done == NULL;
-    for (size_t i = 0; i < n; i++) {
-        all[i]->done_next = NULL;
-        *s->done_last = all[i];
-        s->done_last = &all[i]->done_next;
-    }
+    struct watch_line *lines = s->watch_lines;
+    s->watch_lines = NULL;
+    s->watch_last = &s->watch_lines;
+    s->watch_bytes = 0;
     pthread_mutex_unlock(&s->lock);
-    if (was_empty)
-        wake_loop(s);
+    spread_watch_lines(s, lines);
 }
 
 /* ---- listening ---- */
@@ -235,6 +229,7 @@ static void tend_workers(struct server *s)
 
 void server_tick(struct server *s)
 {
+    server_collect(s);
     drop_lost(s);
     tend_workers(s);
     together_tick(s);
@@ -282,6 +277,7 @@ struct server *server_new(struct event_base *base, const struct cmd_shared *shar
     s->done_last = &s->done;
     s->watch_last = &s->watch_lines;
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->told_lock, NULL);
     s->gathered_last = &s->gathered;
     size_t n_commands = 0;
     while (cmd_table()[n_commands].name != NULL)
@@ -318,21 +314,13 @@ size_t server_queries_wanted(struct server *s)
     return s->queries_wanted;
 }
 
-size_t server_busy(struct server *s)
-{
-    size_t n = 0;
-    const struct conn *c;
-    DL_FOREACH(s->conns, c)
-    n += c->state != CONN_READING;
-    return n;
-}
-
 /* One byte of GIVEN_*, then what has come of the next line. */
 enum { GIVEN_PLAIN = 'C', GIVEN_WATCHING = 'W', GIVEN_MAX = 4096 };
 
 void server_give(struct server *s, bool (*give)(void *arg, int fd, const void *data, size_t len), void *arg)
 {
     struct conn *c, *tmp;
+    server_collect(s);
     DL_FOREACH_SAFE(s->conns, c, tmp)
     {
         char data[GIVEN_MAX];
@@ -360,6 +348,7 @@ size_t server_close_idle(struct server *s, int64_t idle_ms)
 {
     int64_t now = clock_mono_ms();
     struct conn *c, *tmp;
+    server_collect(s);
     DL_FOREACH_SAFE(s->conns, c, tmp)
     {
         if (c->state == CONN_READING && now - c->active_mono_ms >= idle_ms)
@@ -375,7 +364,7 @@ void server_numbers(struct server *s, struct server_numbers *out)
                                    .accepted = metric_get(&s->n_accepted),
                                    .queries = metric_get(&s->n_queries),
                                    .out_of_workers = metric_get(&s->n_out_of_workers),
-                                   .waiting = pool_waiting(s->queries),
+                                   .waiting = pool_waiting(s->queries) + together_waiting(s),
                                    .busy = pool_busy(s->queries),
                                    .running = pool_running(s->queries),
                                    .wanted = atomic_load(&s->queries_wanted)};
@@ -384,6 +373,11 @@ void server_numbers(struct server *s, struct server_numbers *out)
 const struct metric_histogram *server_waits(const struct server *s)
 {
     return &s->waits;
+}
+
+void server_end_answers(struct server *s)
+{
+    atomic_store(&s->is_ending, true);
 }
 
 void server_free(struct server *s)
@@ -401,6 +395,7 @@ void server_free(struct server *s)
     struct request *r, *next;
     DL_FOREACH_SAFE(s->requests, r, next)
     query_finished(r);
+    query_spares_free(s);
     remove_own_events(s);
     for (size_t i = 0; i < RECENT_REQUESTS; i++)
         free(s->recent[i].line);
@@ -411,5 +406,6 @@ void server_free(struct server *s)
     cmd_ctx_free(s->instant);
     server_access_fini(&s->access);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->told_lock);
     free(s);
 }

@@ -80,8 +80,6 @@ void server_give(struct server *s, bool (*give)(void *arg, int fd, const void *d
 /* A connection that was given away (taken). Loop thread. */
 void server_adopt(struct server *s, int fd, const void *data, size_t len);
 
-/* Connections that still have a request in work or an answer to write. */
-size_t server_busy(struct server *s);
 /* Close connections that have waited for a request this long; returns how many are left. Loop thread. */
 size_t server_close_idle(struct server *s, int64_t idle_ms);
 
@@ -94,6 +92,8 @@ struct server_numbers {
 void server_numbers(struct server *s, struct server_numbers *out);
 const struct metric_histogram *server_waits(const struct server *s);
 
+/* Query threads answer no request from here on: the outcome of what is broken off would not be true. Any thread. */
+void server_end_answers(struct server *s);
 /* Close everything, end the query threads, free. cluster_box_stop() must have been called. */
 void server_free(struct server *s);
 

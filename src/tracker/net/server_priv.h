@@ -16,24 +16,36 @@ enum { RECENT_REQUESTS = 50, SLOW_REQUESTS = 20, MAX_REQUEST_LINE = 1024 * 1024,
 
 struct conn;
 
-/* One line on its way through a query thread and back. */
+/*
+ * One line on its way through a query thread and back. The thread sends the answer itself when it can, and leaves the
+ * request in the mailbox for the loop to account for; the loop is woken only if there is something left to do at once.
+ */
 struct request {
-    struct request *next, *prev; /* in server.requests */
-    struct request *done_next;   /* in the mailbox */
+    struct request *next, *prev; /* in server.requests, or (next alone) among the spare ones */
+    struct request *done_next;   /* in the mailbox, or among those that are gathered or wait to go together */
     struct server *server;
-    struct conn *conn; /* NULL: the client is gone */
+    struct conn *conn; /* NULL: the client is gone. Loop thread only */
+    int fd;            /* its socket, which is not closed while a thread may send */
+    bool closes_fd;    /* its connection is gone, and the socket goes with the request. Loop thread only */
+    bool may_send;     /* nothing else is to be sent or read before the answer is out: its thread may send it */
     char peer[24];
     struct cmd_client client;
     char *line;
     size_t len;
-    int64_t sent_us, run_us;   /* handed to the pool; time in the query thread */
-    _Atomic bool started;      /* set by the query thread */
-    bool is_held;              /* waits for the first look at the cluster, and is in no pool yet */
-    bool was_held;             /* has waited for it */
-    enum cmd_kind kind;        /* what it may be run together with; under the pool's lock once it is submitted */
-    bool is_refused;           /* set by the query thread: its client may not do that */
-    const struct cmd_row *row; /* the command that ran; NULL: unknown. Set by the query thread */
-    struct buf reply;          /* written by the query thread, read by the loop after */
+    int64_t sent_us, run_us, done_us; /* handed in; time in the query thread; answered */
+    _Atomic bool started;             /* set by the query thread */
+    _Atomic bool is_told;             /* set by the query thread: it is accounted for, and about to be answered */
+    bool is_held;                     /* waits for the first look at the cluster, and is in no pool yet */
+    bool was_held;                    /* has waited for it */
+    enum cmd_kind kind;               /* what it may be run together with */
+    bool has_turn;                    /* it is called, to take others of its kind along */
+    bool is_given_up;                 /* no thread runs it, and its connection is to be closed */
+    bool is_refused;                  /* set by the query thread: its client may not do that */
+    const struct cmd_row *row;        /* the command that ran; NULL: unknown. Set by the query thread */
+    struct buf reply;                 /* written by the query thread, read by the loop after */
+    size_t sent;                      /* bytes of it that the thread has sent */
+    bool is_posted;                   /* under server.lock: it lies in the mailbox */
+    bool is_waited_for;               /* under server.lock: the loop has to be woken for it */
 };
 
 enum conn_state {
@@ -83,15 +95,21 @@ struct watch_line {
 
 /*
  * Requests of one kind that are run together: at most TOGETHER_AT_ONCE statements are under way, since more of them
- * would each carry less. Invariants, under `lock`: 1. one joins the list only while all places are taken; who leaves a
- * place takes what waits along, or sends the first of it to the pool to do so (which together_tick() sees to when that
- * one is cancelled). 2. `begun_us` of a place that is free is 0.
+ * would each carry less. Invariants, under `lock`: 1. while some wait, all places are taken, or one is called: it is on
+ * its way to a thread, or has come there and takes the others along next. Who is done at a place takes along what waits
+ * then; who leaves it calls the first of them. together_tick() calls when a called one could not be handed in. 2.
+ * `begun_us` of a place that is free is 0. 3. At most one is called: what comes before a thread has taken it goes
+ * along.
  */
 enum { TOGETHER_AT_ONCE = 2 };
 struct together {
     pthread_mutex_t lock;
+    int64_t usual_us; /* a statement that takes longer is no reason to wait */
     int64_t begun_us[TOGETHER_AT_ONCE];
-    struct request *first, **last; /* by done_next */
+    struct request *first, **last; /* those that wait, by done_next */
+    _Atomic size_t n_waiting;      /* the length of that list; read by any thread */
+    bool is_called;
+    _Atomic bool is_off; /* it would save nothing now: each is run alone */
 };
 
 struct server {
@@ -101,25 +119,30 @@ struct server {
     struct event **listeners;
     size_t n_listeners, cap_listeners;
     struct conn *conns;
+    struct conn *reading; /* the one that is read from while the mailbox is emptied; NULL once it is freed */
     _Atomic size_t n_conns;
     struct pool *queries;
     struct together together[CMD_KINDS];
     _Atomic size_t queries_wanted;
     struct request *requests; /* all in work */
-    struct event *round_end;  /* runs when all that the loop has just heard of is read; hands in what was asked for */
+    struct request *spare;    /* some that have been answered, with their memory */
+    size_t n_spare;
+    struct event *round_end; /* runs when all that the loop has just heard of is read; hands in what was asked for */
     struct request *gathered, **gathered_last; /* until then, by done_next */
     size_t n_gathered;
     bool is_ready; /* the first look at the cluster is done */
     int64_t started_mono_ms;
     metric_counter n_queries, n_out_of_workers, n_accepted; /* added to by the loop, read by any thread */
     struct metric_histogram waits;                          /* from the last byte of a request to its thread */
+    pthread_mutex_t told_lock;                              /* what is told of requests: */
     struct recent recent[RECENT_REQUESTS];
     size_t next_recent;
     struct recent slow[SLOW_REQUESTS]; /* slowest first */
     size_t n_slow;
     struct command_cost *costs; /* by the rows of the table of commands */
-    int64_t accept_paused_ms;   /* when accepting may go on; 0: it goes on */
-    struct cmd_ctx *instant;    /* for the loop's own commands */
+
+    int64_t accept_paused_ms; /* when accepting may go on; 0: it goes on */
+    struct cmd_ctx *instant;  /* for the loop's own commands */
     struct server_access access;
     size_t max_conns, held;    /* connections that there may be; bytes that all clients make us keep */
     int64_t refused_logged_ms; /* the last log line about a refusal */
@@ -129,20 +152,39 @@ struct server {
     pthread_mutex_t lock;
     int wake_fd;
     struct event *wake;
-    struct request *done, **done_last;
+    struct request *done, **done_last; /* the mailbox */
+    _Atomic bool has_mail;             /* it is not empty, as seen without the lock */
+    _Atomic bool is_ending;            /* threads send no answers any more */
     struct watch_line *watch_lines, **watch_last;
     size_t watch_bytes;
     _Atomic size_t n_watchers;
 };
 
-/* server.c: a query thread hands finished requests back to the loop. Any thread. */
-void server_post_done(struct server *s, struct request *const *all, size_t n);
+/* server.c */
+/* The mailbox, and a wake-up of the loop. Any thread. */
+void server_wake(struct server *s);
+/* Finish all requests that are answered, and go on with what their clients have sent since. May free connections. */
+void server_collect(struct server *s);
 
-/* together.c: run a request with others of its kind that wait; or leave it to those that are at it. Query threads. */
+/* together.c */
 void together_init(struct server *s);
 void together_fini(struct server *s);
+/* Hand in requests (by done_next) of one kind that may go together: at once, or behind those that are at it. Loop
+ * thread. */
+void together_submit(struct server *s, enum cmd_kind kind, struct request *first);
+/* Run a request that has a turn, and those that wait behind it. Query threads. */
 void together_run(struct cmd_ctx *ctx, struct request *r);
-/* Once a second: those that wait behind a database that hangs, or behind nobody, go on. Loop thread. */
+/* A request is run alone: others of its kind may go together from now on. Query threads. */
+void together_seen(struct cmd_ctx *ctx, struct request *r);
+/* Whether `r` waited for others, and does not any more: its client is gone. Loop thread. */
+bool together_cancel(struct request *r);
+/* A request that has a turn does not take it: another one does. Loop thread. */
+void together_pass_on(struct server *s, enum cmd_kind kind);
+/* A request that has a turn cannot be handed in: together_tick() calls another one. Loop thread. */
+void together_give_up(struct request *r);
+/* How many wait for others. Any thread. */
+size_t together_waiting(const struct server *s);
+/* Once a second: those that wait behind a database that hangs, or for one that is lost, go on. Loop thread. */
 void together_tick(struct server *s);
 
 /* conn.c */
@@ -152,8 +194,13 @@ void conn_resume(struct conn *c, bool watching, const char *data, size_t len);
 void conn_free(struct conn *c);
 /* No more log lines for it. */
 void conn_unwatch(struct conn *c);
-/* The answer of the request in work; then goes on with what the client has sent meanwhile. */
+/*
+ * What is left of the answer of the request in work, perhaps nothing; then goes on with what the client has sent
+ * meanwhile. May free `c`.
+ */
 void conn_answer(struct conn *c, const char *data, size_t len);
+/* Whether the answer may go out at once: nothing else is to be sent, and nothing more is known to be asked. */
+bool conn_may_be_answered(const struct conn *c);
 /* Whether its client has reset the connection while its request waits for a worker. */
 bool conn_is_lost(struct conn *c);
 /* Something unasked for (a watched log line). May free `c`. */
@@ -188,13 +235,18 @@ void query_release(struct server *s);
 void query_hand_in(struct request *r);
 /* Give them all that were gathered; `arg` is the server. Loop thread. */
 void query_round_end(int fd, short what, void *arg);
-/* A query thread takes a request; has run it; runs one from beginning to end. */
+/* A query thread takes a request; has run it; answers those that it has run; does all that for one. */
 void query_begin(struct request *r, int64_t now_us);
 void query_end(struct cmd_ctx *ctx, struct request *r, int64_t started_us);
+void query_answer(struct server *s, struct request *const *all, size_t n);
 void query_run(struct cmd_ctx *ctx, struct request *r);
-void query_cancel(struct request *r); /* its client is gone */
+/* Whether the answer is there, and server_collect() finds it; if not, the loop is woken when it is. Loop thread. */
+bool query_is_answered(struct request *r);
+/* The client of `r` is gone. True: it is in work, and the socket is closed with it. Loop thread. */
+bool query_cancel(struct request *r);
+void query_spares_free(struct server *s);
 /* The rows "query_<command>_count" and the like, sorted by name. */
-void query_costs(const struct server *s, struct buf *out);
+void query_costs(struct server *s, struct buf *out);
 void query_finished(struct request *r); /* in the loop */
 struct pool *query_pool_new(struct server *s);
 size_t query_waiting(const struct server *s);

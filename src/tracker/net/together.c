@@ -15,7 +15,7 @@ static const int64_t usual_us[CMD_KINDS] = {
 void together_init(struct server *s)
 {
     for (struct together *t = s->together; t < &s->together[CMD_KINDS]; t++) {
-        *t = (struct together){.last = &t->first};
+        *t = (struct together){.usual_us = usual_us[t - s->together], .last = &t->first};
         pthread_mutex_init(&t->lock, NULL);
     }
 }
@@ -50,60 +50,157 @@ static struct request *take(struct together *t)
     t->first = r->done_next;
     if (t->first == NULL)
         t->last = &t->first;
+    t->n_waiting--;
     return r;
 }
 
-/* False: `r` waits for those that are at it. */
-static bool enter(struct together *t, struct request *r, size_t *place)
+/* Under the lock: all that wait, by done_next. */
+static struct request *take_all(struct together *t)
 {
-    int64_t now_us = clock_mono_us();
-    pthread_mutex_lock(&t->lock);
-    int64_t age_us = youngest_us(t, now_us, place);
-    bool may_go = *place != NO_PLACE || age_us > usual_us[r->kind];
-    if (*place != NO_PLACE)
-        t->begun_us[*place] = now_us;
-    if (!may_go) {
-        r->done_next = NULL;
-        *t->last = r;
-        t->last = &r->done_next;
-    }
-    pthread_mutex_unlock(&t->lock);
-    return may_go;
+    struct request *all = t->first;
+    t->first = NULL;
+    t->last = &t->first;
+    t->n_waiting = 0;
+    return all;
 }
 
-/* What has gathered meanwhile; the place is left when that is nothing, or when it is `enough`. */
-static size_t next(struct together *t, size_t place, struct request **all, bool enough)
+/*
+ * Under the lock: the first of those that wait is called if none is on its way yet, and it finds a place, or the
+ * statements there are slow. The caller hands it in, without the lock.
+ */
+static struct request *call(struct together *t)
+{
+    size_t place;
+    if (t->is_called || t->first == NULL)
+        return NULL;
+    if (youngest_us(t, clock_mono_us(), &place) <= t->usual_us && place == NO_PLACE)
+        return NULL;
+    struct request *r = take(t);
+    t->is_called = r->has_turn = true;
+    return r;
+}
+
+void together_submit(struct server *s, enum cmd_kind kind, struct request *first)
+{
+    struct together *t = &s->together[kind];
+    pthread_mutex_lock(&t->lock);
+    *t->last = first;
+    for (; first != NULL; first = first->done_next) {
+        t->last = &first->done_next;
+        t->n_waiting++;
+    }
+    struct request *called = call(t);
+    pthread_mutex_unlock(&t->lock);
+    if (called != NULL)
+        query_hand_in(called);
+}
+
+bool together_cancel(struct request *r)
+{
+    struct together *t = &r->server->together[r->kind];
+    pthread_mutex_lock(&t->lock);
+    struct request **at = &t->first;
+    while (*at != NULL && *at != r)
+        at = &(*at)->done_next;
+    bool is_found = *at == r;
+    if (is_found) {
+        *at = r->done_next;
+        if (t->last == &r->done_next)
+            t->last = at;
+        t->n_waiting--;
+    }
+    pthread_mutex_unlock(&t->lock);
+    return is_found;
+}
+
+void together_pass_on(struct server *s, enum cmd_kind kind)
+{
+    struct together *t = &s->together[kind];
+    pthread_mutex_lock(&t->lock);
+    t->is_called = false;
+    struct request *called = call(t);
+    pthread_mutex_unlock(&t->lock);
+    if (called != NULL)
+        query_hand_in(called);
+}
+
+void together_give_up(struct request *r)
+{
+    struct together *t = &r->server->together[r->kind];
+    pthread_mutex_lock(&t->lock);
+    t->is_called = r->has_turn = false;
+    pthread_mutex_unlock(&t->lock);
+}
+
+size_t together_waiting(const struct server *s)
 {
     size_t n = 0;
-    pthread_mutex_lock(&t->lock);
-    while (n < (enough ? 1 : CMD_TOGETHER_MAX) && (all[n] = take(t)) != NULL)
-        n++;
-    if (place != NO_PLACE)
-        t->begun_us[place] = n == 0 || enough ? 0 : clock_mono_us();
-    pthread_mutex_unlock(&t->lock);
+    for (enum cmd_kind kind = CMD_ALONE + 1; kind < CMD_KINDS; kind++)
+        n += atomic_load(&s->together[kind].n_waiting);
     return n;
 }
 
-static bool is_alike(void *arg, void *item)
+/* A thread at a place, or beside all of them, and what it runs together. */
+struct turn {
+    struct together *t;
+    struct pool *pool;
+    size_t place;
+    bool is_over;
+    struct request *all[CMD_TOGETHER_MAX];
+    size_t n;
+};
+
+/* When the pool has stopped, it does not take them any more: they end with the server. */
+static void pass_to(struct pool *pool, struct request *r)
 {
-    return ((struct request *)item)->kind == *(const enum cmd_kind *)arg;
+    if (r != NULL)
+        (void)!pool_submit(pool, r);
 }
 
-/* More that wait for a thread. */
-static size_t fill_up(struct pool *pool, struct request **all, size_t n)
+/* Take along what waits. The place is left when there is nothing; another one is for those that are too many. */
+static void take_along(struct turn *turn)
 {
-    void *more[CMD_TOGETHER_MAX];
-    enum cmd_kind kind = all[0]->kind;
-    size_t got = pool_take(pool, is_alike, &kind, more, CMD_TOGETHER_MAX - n);
-    for (size_t i = 0; i < got; i++)
-        all[n + i] = more[i];
-    return n + got;
+    struct together *t = turn->t;
+    pthread_mutex_lock(&t->lock);
+    while (turn->n < CMD_TOGETHER_MAX && (turn->all[turn->n] = take(t)) != NULL)
+        turn->n++;
+    if (turn->place != NO_PLACE)
+        t->begun_us[turn->place] = turn->n == 0 ? 0 : clock_mono_us();
+    struct request *called = call(t);
+    pthread_mutex_unlock(&t->lock);
+    pass_to(turn->pool, called);
+}
+
+static void begin(struct turn *turn, struct request *r)
+{
+    pthread_mutex_lock(&turn->t->lock);
+    turn->t->is_called = r->has_turn = false;
+    int64_t now_us = clock_mono_us();
+    (void)youngest_us(turn->t, now_us, &turn->place);
+    if (turn->place != NO_PLACE)
+        turn->t->begun_us[turn->place] = now_us;
+    pthread_mutex_unlock(&turn->t->lock);
+    turn->all[0] = r;
+    turn->n = 1;
+}
+
+static void leave(void *arg)
+{
+    struct turn *turn = arg;
+    if (turn->is_over)
+        return;
+    turn->is_over = true;
+    pthread_mutex_lock(&turn->t->lock);
+    if (turn->place != NO_PLACE)
+        turn->t->begun_us[turn->place] = 0;
+    struct request *called = call(turn->t);
+    pthread_mutex_unlock(&turn->t->lock);
+    pass_to(turn->pool, called);
 }
 
 /* In a thread of its own, so that others do not wait for it. */
 static void run_apart(struct cmd_ctx *ctx, struct request *r)
 {
-    r->kind = CMD_ALONE;
     if (!pool_submit(r->server->queries, r))
         query_run(ctx, r);
 }
@@ -129,27 +226,7 @@ static void run_all(struct cmd_ctx *ctx, struct request **all, size_t n)
         all[done++] = all[i];
     }
     if (done != 0)
-        server_post_done(s, all, done);
-}
-
-/* A thread at a place, or beside all of them. */
-struct turn {
-    struct together *t;
-    struct pool *pool;
-    size_t place;
-    bool is_over;
-    struct request *left_over; /* the pool has stopped, and does not take it any more */
-};
-
-static void leave(void *arg)
-{
-    struct turn *turn = arg;
-    struct request *r = NULL;
-    if (turn->is_over)
-        return;
-    turn->is_over = true;
-    if (next(turn->t, turn->place, &r, true) != 0 && !pool_submit(turn->pool, r))
-        turn->left_over = r;
+        query_answer(s, all, done);
 }
 
 /* Who waits for a storage node does so without its place: a database that is quick is no reason to wait for that. */
@@ -161,51 +238,70 @@ static void run_one(struct cmd_ctx *ctx, struct request *r, struct turn *turn)
     ctx->on_wait = NULL;
 }
 
-void together_run(struct cmd_ctx *ctx, struct request *r)
+/* They have nothing to share: each in a thread of its own, also those that come until that changes. */
+static void run_each(struct cmd_ctx *ctx, struct turn *turn, struct request *r)
 {
-    struct server *s = r->server;
-    struct turn turn = {.t = &s->together[r->kind], .pool = s->queries};
-    struct request *all[CMD_TOGETHER_MAX] = {r};
-    size_t n = 1;
-    if (!enter(turn.t, r, &turn.place))
-        return;
-    for (unsigned round = 1; n != 0 && !turn.is_over; round++) {
-        n = fill_up(s->queries, all, n);
-        if (n == 1)
-            run_one(ctx, all[0], &turn);
-        else
-            run_all(ctx, all, n);
-        if (round >= ROUNDS_MAX || turn.place == NO_PLACE)
-            leave(&turn);
-        if (!turn.is_over)
-            n = next(turn.t, turn.place, all, false);
+    pthread_mutex_lock(&turn->t->lock);
+    atomic_store(&turn->t->is_off, true);
+    struct request *others = take_all(turn->t);
+    pthread_mutex_unlock(&turn->t->lock);
+    while (others != NULL) {
+        struct request *other = others;
+        others = other->done_next;
+        run_apart(ctx, other);
     }
-    if (turn.left_over != NULL)
-        query_run(ctx, turn.left_over);
+    leave(turn);
+    query_run(ctx, r);
 }
 
-static void tick(struct together *t, enum cmd_kind kind)
+void together_run(struct cmd_ctx *ctx, struct request *r)
+{
+    struct turn turn = {.t = &r->server->together[r->kind], .pool = r->server->queries};
+    begin(&turn, r);
+    if (!cmd_wants_ahead(ctx, r->kind)) {
+        run_each(ctx, &turn, r);
+        return;
+    }
+    for (unsigned round = 1; !turn.is_over; round++) {
+        take_along(&turn);
+        if (turn.n == 0)
+            return;
+        if (turn.n == 1)
+            run_one(ctx, turn.all[0], &turn);
+        else
+            run_all(ctx, turn.all, turn.n);
+        if (round >= ROUNDS_MAX || turn.place == NO_PLACE)
+            leave(&turn);
+        turn.n = 0;
+    }
+}
+
+void together_seen(struct cmd_ctx *ctx, struct request *r)
+{
+    struct together *t = &r->server->together[r->kind];
+    if (r->kind != CMD_ALONE && atomic_load(&t->is_off) && cmd_wants_ahead(ctx, r->kind))
+        atomic_store(&t->is_off, false);
+}
+
+static void tick(struct together *t)
 {
     size_t place;
     struct request *all = NULL, *r;
     pthread_mutex_lock(&t->lock);
-    bool is_hung = youngest_us(t, clock_mono_us(), &place) > HUNG_US;
-    /* With a free place, nobody may come: the one that was to take the others along has lost its client. */
-    if (t->first != NULL && (is_hung || place != NO_PLACE)) {
-        all = t->first;
-        t->first = NULL;
-        t->last = &t->first;
-    }
+    if (!t->is_called && youngest_us(t, clock_mono_us(), &place) > HUNG_US)
+        all = take_all(t);
+    struct request *called = call(t);
     pthread_mutex_unlock(&t->lock);
     while ((r = all) != NULL) {
         all = r->done_next;
-        r->kind = is_hung ? CMD_ALONE : kind;
         query_hand_in(r);
     }
+    if (called != NULL)
+        query_hand_in(called);
 }
 
 void together_tick(struct server *s)
 {
     for (enum cmd_kind kind = CMD_ALONE + 1; kind < CMD_KINDS; kind++)
-        tick(&s->together[kind], kind);
+        tick(&s->together[kind]);
 }

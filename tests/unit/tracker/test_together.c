@@ -17,11 +17,24 @@ static void setup(struct server *s, struct request *r)
     memset(s, 0, sizeof(*s));
     memset(r, 0, sizeof(*r));
     s->queries = query_pool_new(s);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->told_lock, NULL);
+    s->done_last = &s->done;
+    s->wake_fd = -1;
     together_init(s);
+    struct cmd_shared *shared = mem_calloc(1, sizeof(*shared));
+    shared->pace = pace_new(CMD_METRICS, 50);
+    s->shared = shared;
+    s->costs = mem_calloc(CMD_METRICS, sizeof(*s->costs));
     r->server = s;
     r->kind = CMD_LOOKUPS;
-    *s->together[CMD_LOOKUPS].last = r;
-    s->together[CMD_LOOKUPS].last = &r->done_next;
+}
+
+/* All places are taken by statements that began then. */
+static void take_places(struct together *t, int64_t begun_us)
+{
+    for (size_t i = 0; i < TOGETHER_AT_ONCE; i++)
+        t->begun_us[i] = begun_us;
 }
 
 static bool match_any(void *arg, void *item)
@@ -37,19 +50,53 @@ static void teardown(struct server *s)
     (void)pool_take(s->queries, match_any, NULL, out, 1);
     pool_stop(s->queries);
     together_fini(s);
+    for (size_t i = 0; i < RECENT_REQUESTS; i++)
+        free(s->recent[i].line);
+    for (size_t i = 0; i < s->n_slow; i++)
+        free(s->slow[i].line);
+    free(s->costs);
+    pace_free(s->shared->pace);
+    free((void *)s->shared);
+    query_spares_free(s);
+    pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->told_lock);
 }
 
-START_TEST(who_waits_for_nobody_goes_on)
+START_TEST(the_first_has_a_turn_and_the_others_wait_for_it)
 {
     struct server s;
-    struct request r;
+    struct request r, second;
     setup(&s, &r);
-    together_tick(&s);
+    second = r;
+    r.done_next = &second;
+    together_submit(&s, CMD_LOOKUPS, &r);
+    struct together *t = &s.together[CMD_LOOKUPS];
     ck_assert_uint_eq(pool_waiting(s.queries), 1);
-    ck_assert(s.together[CMD_LOOKUPS].first == NULL);
-    ck_assert_int_eq(r.kind, CMD_LOOKUPS); /* with others, if there are some */
-    together_tick(&s);
+    ck_assert(r.has_turn && t->is_called);
+    ck_assert(t->first == &second && !second.has_turn);
+    ck_assert(together_cancel(&second));
+    ck_assert(t->first == NULL && t->last == &t->first);
+    ck_assert(!together_cancel(&second) && !together_cancel(&r));
+    teardown(&s);
+}
+END_TEST
+
+/* Its client goes before a thread comes: those that wait must not wait for nobody. */
+START_TEST(a_turn_that_is_not_taken_is_passed_on)
+{
+    struct server s;
+    struct request *r = mem_calloc(1, sizeof(*r)), second;
+    setup(&s, r);
+    second = *r;
+    r->done_next = &second;
+    DL_APPEND(s.requests, r);
+    together_submit(&s, CMD_LOOKUPS, r);
+    ck_assert(!query_cancel(r));
+    struct together *t = &s.together[CMD_LOOKUPS];
+    ck_assert(second.has_turn && t->is_called && t->first == NULL);
     ck_assert_uint_eq(pool_waiting(s.queries), 1);
+    together_pass_on(&s, CMD_LOOKUPS);
+    ck_assert(!t->is_called);
     teardown(&s);
 }
 END_TEST
@@ -59,11 +106,42 @@ START_TEST(who_waits_for_others_stays)
     struct server s;
     struct request r;
     setup(&s, &r);
-    for (size_t i = 0; i < TOGETHER_AT_ONCE; i++)
-        s.together[CMD_LOOKUPS].begun_us[i] = clock_mono_us() + 60 * 1000 * 1000;
+    take_places(&s.together[CMD_LOOKUPS], clock_mono_us() + 60 * 1000 * 1000);
+    together_submit(&s, CMD_LOOKUPS, &r);
     together_tick(&s);
     ck_assert_uint_eq(pool_waiting(s.queries), 0);
     ck_assert(s.together[CMD_LOOKUPS].first == &r);
+    teardown(&s);
+}
+END_TEST
+
+START_TEST(who_comes_while_statements_are_slow_goes_beside_them)
+{
+    struct server s;
+    struct request r;
+    setup(&s, &r);
+    take_places(&s.together[CMD_LOOKUPS], clock_mono_us() - 60 * 1000 * 1000);
+    together_submit(&s, CMD_LOOKUPS, &r);
+    ck_assert_uint_eq(pool_waiting(s.queries), 1);
+    ck_assert(r.has_turn);
+    teardown(&s);
+}
+END_TEST
+
+/* While all threads are at something else: one of them is to find as much as it can take. */
+START_TEST(who_comes_while_one_is_on_its_way_goes_with_it)
+{
+    struct server s;
+    struct request r, second;
+    setup(&s, &r);
+    second = r;
+    together_submit(&s, CMD_LOOKUPS, &r);
+    together_submit(&s, CMD_LOOKUPS, &second);
+    ck_assert_uint_eq(pool_waiting(s.queries), 1);
+    take_places(&s.together[CMD_LOOKUPS], clock_mono_us() - 60 * 1000 * 1000);
+    together_tick(&s);
+    ck_assert_uint_eq(pool_waiting(s.queries), 1);
+    ck_assert(s.together[CMD_LOOKUPS].first == &second && !second.has_turn);
     teardown(&s);
 }
 END_TEST
@@ -73,12 +151,38 @@ START_TEST(who_waits_behind_what_hangs_goes_alone)
     struct server s;
     struct request r;
     setup(&s, &r);
-    for (size_t i = 0; i < TOGETHER_AT_ONCE; i++)
-        s.together[CMD_LOOKUPS].begun_us[i] = clock_mono_us() - 60 * 1000 * 1000;
+    take_places(&s.together[CMD_LOOKUPS], clock_mono_us());
+    together_submit(&s, CMD_LOOKUPS, &r);
+    ck_assert_uint_eq(pool_waiting(s.queries), 0);
+    take_places(&s.together[CMD_LOOKUPS], clock_mono_us() - 60 * 1000 * 1000);
     together_tick(&s);
     ck_assert_uint_eq(pool_waiting(s.queries), 1);
     ck_assert(s.together[CMD_LOOKUPS].first == NULL);
-    ck_assert_int_eq(r.kind, CMD_ALONE);
+    ck_assert(!r.has_turn);
+    teardown(&s);
+}
+END_TEST
+
+/* No thread can be had: nobody may wait for the one that could not be handed in. */
+START_TEST(a_turn_that_cannot_be_handed_in_is_given_up)
+{
+    struct server s;
+    struct request *r = mem_calloc(1, sizeof(*r)), second;
+    setup(&s, r);
+    second = *r;
+    r->done_next = &second;
+    DL_APPEND(s.requests, r);
+    pool_end(s.queries);
+    together_submit(&s, CMD_LOOKUPS, r);
+    struct together *t = &s.together[CMD_LOOKUPS];
+    ck_assert(s.done == r && r->is_given_up && !r->has_turn);
+    ck_assert(!t->is_called && t->first == &second);
+    ck_assert_uint_eq(together_waiting(&s), 1);
+    server_collect(&s);
+    ck_assert(s.requests == NULL && s.done == NULL);
+    together_tick(&s);
+    ck_assert(s.done == &second && second.is_given_up);
+    ck_assert_uint_eq(together_waiting(&s), 0);
     teardown(&s);
 }
 END_TEST
@@ -136,15 +240,14 @@ START_TEST(who_waits_for_a_node_has_no_place)
     harness_start(&h);
     int node = silent_node(&h);
     struct together *t = &s.together[CMD_OPENS];
-    pthread_mutex_init(&s.lock, NULL);
-    s.done_last = &s.done;
-    s.wake_fd = -1;
-    s.together[CMD_LOOKUPS].first = NULL;
-    t->first = &waiting;
-    t->last = &waiting.done_next;
-    t->begun_us[1] = clock_mono_us() + 60 * 1000 * 1000;
+    take_places(t, clock_mono_us() + 60 * 1000 * 1000);
     waiting.kind = CMD_OPENS;
+    together_submit(&s, CMD_OPENS, &waiting);
+    t->first = NULL; /* the slow one is to be alone at first */
+    t->last = &t->first;
     slow.server = &s;
+    slow.has_turn = true;
+    t->begun_us[0] = 0;
     slow.line = line;
     slow.len = strlen(line);
     struct node_config patient = {.node_timeout_ms = 600 * 1000, .conn_pool_size = 1, .stream_port = 1};
@@ -154,16 +257,17 @@ START_TEST(who_waits_for_a_node_has_no_place)
     int asks = accept(node, NULL, NULL);
     ck_assert_int_ge(asks, 0);
     ck_assert(has_place(t));
+    waiting.done_next = NULL;
+    together_submit(&s, CMD_OPENS, &waiting);
     ck_assert_uint_eq(pool_waiting(s.queries), 1);
-    ck_assert(t->first == NULL);
+    ck_assert(t->first == NULL && waiting.has_turn);
     (void)close(node);
     (void)close(asks);
     pthread_join(thread, NULL);
     ck_assert(s.done == &slow && strncmp(buf_cstr(&slow.reply), "OK ", 3) == 0);
-    ck_assert(has_place(t));
+    ck_assert(t->is_called); /* still: the slow one has come back without a place, and takes nobody along */
     buf_fini(&slow.reply);
     teardown(&s);
-    pthread_mutex_destroy(&s.lock);
     harness_stop(&h);
 }
 END_TEST
@@ -184,7 +288,8 @@ static void finish(struct server *s, const char *name, int64_t took_us, bool was
     r->sent_us = clock_mono_us() - took_us;
     r->was_held = was_held;
     DL_APPEND(s->requests, r);
-    query_finished(r);
+    query_answer(s, &r, 1);
+    server_collect(s);
 }
 
 /* The jobs must not take the wait for the first look at the cluster for what clients are used to. */
@@ -193,10 +298,7 @@ START_TEST(who_was_held_at_the_start_is_no_measure)
     struct server s;
     struct request waiting;
     setup(&s, &waiting);
-    struct pace *pace = pace_new(CMD_METRICS, 50);
-    struct cmd_shared shared = {.pace = pace};
-    s.shared = &shared;
-    s.costs = mem_calloc(CMD_METRICS, sizeof(*s.costs));
+    struct pace *pace = s.shared->pace;
     finish(&s, "create_open", 60 * 1000 * 1000, true);
     finish(&s, "create_open", 1, false);
     pace_begin(pace);
@@ -208,15 +310,12 @@ START_TEST(who_was_held_at_the_start_is_no_measure)
     (void)pace_ask(pace, PACE_CHECK, now_us);
     ck_assert_int_gt(pace_ask(pace, PACE_CHECK, now_us + 1), 10 * 1000);
     pace_end(pace, now_us);
-    pace_free(pace);
-    for (size_t i = 0; i < RECENT_REQUESTS; i++)
-        free(s.recent[i].line);
-    for (size_t i = 0; i < s.n_slow; i++)
-        free(s.slow[i].line);
-    free(s.costs);
     teardown(&s);
 }
 END_TEST
 
-UNIT_MAIN("together", who_waits_for_nobody_goes_on, who_waits_for_others_stays, who_waits_behind_what_hangs_goes_alone,
-          who_waits_for_a_node_has_no_place, who_was_held_at_the_start_is_no_measure)
+UNIT_MAIN("together", the_first_has_a_turn_and_the_others_wait_for_it, a_turn_that_is_not_taken_is_passed_on,
+          who_waits_for_others_stays, who_comes_while_statements_are_slow_goes_beside_them,
+          who_comes_while_one_is_on_its_way_goes_with_it, who_waits_behind_what_hangs_goes_alone,
+          a_turn_that_cannot_be_handed_in_is_given_up, who_waits_for_a_node_has_no_place,
+          who_was_held_at_the_start_is_no_measure)

@@ -56,6 +56,34 @@ class Lines(ClusterTest):
             answer = self.client.answer()
             self.assertEqual(answer.args.get("callid") if answer.ok else answer.callid, str(i), answer)
 
+    def test_a_line_that_comes_in_between_does_not_wait(self):
+        """Nothing else happens in the tracker: nobody but this client's third line can make it look."""
+        waits = []
+        for _ in range(3):
+            self.client.send(b"sleep duration=1\r\nget_domains\r\n")
+            with self.cluster.client() as other:
+                wait_until(lambda: other.stats()["processing_queries"] == "1", what="the first is in work")
+            self.client.send(b"get_domains callid=3\r\n")
+            for _ in range(2):
+                self.assertTrue(self.client.answer().ok)
+            begun = time.monotonic()
+            self.assertEqual(self.client.answer().args["callid"], "3")
+            waits.append(time.monotonic() - begun)
+        self.assertLess(min(waits), 0.4, waits)
+
+    def test_who_has_an_answer_finds_it_told(self):
+        def counted():
+            return next(int(line.split()[1]) for line in other.admin("!stats") if line.startswith("query_get_hosts_count"))
+
+        self.client.ask("get_hosts")
+        with self.cluster.client() as other:
+            before = counted()
+            for i in range(500):
+                self.client.ask(f"get_hosts n={i}")
+                self.assertEqual(other.admin("!recent")[-1].split()[1:3], ["get_hosts", f"n={i}"])
+                self.assertEqual(other.stats()["processing_queries"], "0")
+            self.assertEqual(counted(), before + 500)
+
     def test_admin_commands_keep_their_place(self):
         self.client.send(b"sleep duration=1&callid=1\r\n!version\r\nnoop callid=2\r\n!queue\r\nnoop callid=3\r\n")
         lines = [self.client.line() for _ in range(6)]
