@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,14 +151,6 @@ size_t daemon_raise_nofile(size_t want)
         (void)getrlimit(RLIMIT_NOFILE, &r);
     }
     return (size_t)r.rlim_cur;
-}
-
-bool daemon_schedule_as_batch(void)
-{
-    struct sched_param none = {0};
-    if (sched_getscheduler(0) == SCHED_OTHER)
-        (void)sched_setscheduler(0, SCHED_BATCH, &none);
-    return sched_getscheduler(0) == SCHED_BATCH;
 }
 
 void daemon_hide(int argc, char **argv, const char *secret)

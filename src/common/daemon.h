@@ -39,11 +39,4 @@ void daemon_hide(int argc, char **argv, const char *secret);
 /* Raise the soft limit of descriptors to at least `want`, as far as the hard limit lets us; returns what holds. */
 size_t daemon_raise_nofile(size_t want);
 
-/*
- * Threads that are started after this do not interrupt who works when they are woken, and so find more to do when
- * their turn comes: more work for fewer changes of threads. Where somebody has chosen how this process is scheduled, or
- * the system does not allow it, that stays. True: it is so now. To be called by a process of one thread.
- */
-bool daemon_schedule_as_batch(void);
-
 #endif

@@ -286,7 +286,6 @@ enum mog_err tracker_enter(struct tracker *t, struct mog_fail *f)
     const struct tracker_options *o = &t->options;
     enum mog_err e = MOG_OK;
     (void)daemon_raise_nofile(MIN_NOFILE);
-    (void)daemon_schedule_as_batch();
     if (o->daemonize)
         e = leave_terminal(t, f);
     if (e == MOG_OK && o->log_file != NULL)

@@ -353,23 +353,6 @@ class Ending(Base):
                 pass
             c.close()
 
-    def policies(self, tracker):
-        return {os.sched_getscheduler(int(tid)) for tid in os.listdir(f"/proc/{tracker.pid}/task")}
-
-    def test_threads_do_not_interrupt_who_works(self):
-        tracker = self.tracker().start()
-        with tracker.client() as c:
-            self.assertTrue(c.ask("get_domains").ok)
-            self.assertEqual(self.policies(tracker), {os.SCHED_BATCH})
-
-    def test_a_scheduling_policy_that_was_chosen_stays(self):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        try:
-            tracker = self.tracker().start()
-        finally:
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        self.assertEqual(self.policies(tracker), {os.SCHED_IDLE})
-
     def test_a_broken_pipe_harms_nobody(self):
         tracker = self.tracker().start()
         os.kill(tracker.pid, signal.SIGPIPE)
