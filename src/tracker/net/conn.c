@@ -239,14 +239,20 @@ static bool collect(struct conn *c)
 }
 
 /*
- * Threads that answer by themselves do not wake the loop: what they have done since is accounted for here, before
- * anything that comes later. False: `c` is freed.
+ * Threads that answer by themselves do not wake the loop: what they have done since is finished here, before anything
+ * that comes later. If a request of `c` is still in work then, its thread knows that it is waited for. False: `c` is
+ * freed.
  */
 static bool catch_up(struct conn *c)
 {
     if (atomic_load(&c->server->has_mail) && !collect(c))
         return false;
-    return c->state != CONN_RUNNING || !query_is_answered(c->request) || collect(c);
+    /* One that is finished may have been followed by a line that had come with it. */
+    while (c->state == CONN_RUNNING && query_is_answered(c->request)) {
+        if (!collect(c))
+            return false;
+    }
+    return true;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)

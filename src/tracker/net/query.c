@@ -309,14 +309,22 @@ static struct request *request_new(struct conn *c, char *line, size_t len)
     return r;
 }
 
-/* There is no thread to be had, or the pool has stopped: its connection is closed, once nobody is in the midst of it.
- */
-static void give_up(struct request *r)
+/* No thread is to be had, or the pool has stopped: the connection is closed, once nobody is in the midst of it. */
+static void give_up_one(struct request *r)
 {
-    if (r->has_turn)
-        together_give_up(r);
     r->is_given_up = true;
     post(r->server, &r, 1, true);
+}
+
+static void give_up(struct request *r)
+{
+    struct request *others = r->has_turn ? together_give_up(r) : NULL;
+    give_up_one(r);
+    while (others != NULL) {
+        struct request *other = others;
+        others = other->done_next;
+        give_up_one(other);
+    }
 }
 
 void query_hand_in(struct request *r)

@@ -346,9 +346,9 @@ void server_adopt(struct server *s, int fd, const void *data, size_t len)
 
 size_t server_close_idle(struct server *s, int64_t idle_ms)
 {
-    int64_t now = clock_mono_ms();
     struct conn *c, *tmp;
     server_collect(s);
+    int64_t now = clock_mono_ms();
     DL_FOREACH_SAFE(s->conns, c, tmp)
     {
         if (c->state == CONN_READING && now - c->active_mono_ms >= idle_ms)

@@ -17,8 +17,8 @@ enum { RECENT_REQUESTS = 50, SLOW_REQUESTS = 20, MAX_REQUEST_LINE = 1024 * 1024,
 struct conn;
 
 /*
- * One line on its way through a query thread and back. The thread sends the answer itself when it can, and leaves the
- * request in the mailbox for the loop to account for; the loop is woken only if there is something left to do at once.
+ * One line on its way through a query thread and back. The thread puts it into the figures, sends the answer itself
+ * when it can, and leaves the request in the mailbox; the loop is woken only if there is something left to do at once.
  */
 struct request {
     struct request *next, *prev; /* in server.requests, or (next alone) among the spare ones */
@@ -95,11 +95,10 @@ struct watch_line {
 
 /*
  * Requests of one kind that are run together: at most TOGETHER_AT_ONCE statements are under way, since more of them
- * would each carry less. Invariants, under `lock`: 1. while some wait, all places are taken, or one is called: it is on
- * its way to a thread, or has come there and takes the others along next. Who is done at a place takes along what waits
- * then; who leaves it calls the first of them. together_tick() calls when a called one could not be handed in. 2.
- * `begun_us` of a place that is free is 0. 3. At most one is called: what comes before a thread has taken it goes
- * along.
+ * would each carry less; others go beside them only while those are slow. Invariants, under `lock`: 1. while some wait,
+ * all places are taken, or one is called: it is on its way to a thread, or has come there and takes the others along
+ * next. Who is done at a place takes along what waits then; who leaves it calls the first of them. 2. `begun_us` of a
+ * place that is free is 0. 3. At most one is called: what comes before a thread has taken it goes along.
  */
 enum { TOGETHER_AT_ONCE = 2 };
 struct together {
@@ -161,7 +160,7 @@ struct server {
 };
 
 /* server.c */
-/* The mailbox, and a wake-up of the loop. Any thread. */
+/* Have the loop look into the mailbox now. Any thread. */
 void server_wake(struct server *s);
 /* Finish all requests that are answered, and go on with what their clients have sent since. May free connections. */
 void server_collect(struct server *s);
@@ -180,11 +179,11 @@ void together_seen(struct cmd_ctx *ctx, struct request *r);
 bool together_cancel(struct request *r);
 /* A request that has a turn does not take it: another one does. Loop thread. */
 void together_pass_on(struct server *s, enum cmd_kind kind);
-/* A request that has a turn cannot be handed in: together_tick() calls another one. Loop thread. */
-void together_give_up(struct request *r);
+/* A request that has a turn cannot be handed in: returns all that waited for it, by done_next. Loop thread. */
+MOG_MUSTCHECK struct request *together_give_up(struct request *r);
 /* How many wait for others. Any thread. */
 size_t together_waiting(const struct server *s);
-/* Once a second: those that wait behind a database that hangs, or for one that is lost, go on. Loop thread. */
+/* Once a second: those that wait behind a database that hangs go on. Loop thread. */
 void together_tick(struct server *s);
 
 /* conn.c */

@@ -124,12 +124,14 @@ void together_pass_on(struct server *s, enum cmd_kind kind)
         query_hand_in(called);
 }
 
-void together_give_up(struct request *r)
+struct request *together_give_up(struct request *r)
 {
     struct together *t = &r->server->together[r->kind];
     pthread_mutex_lock(&t->lock);
     t->is_called = r->has_turn = false;
+    struct request *all = take_all(t);
     pthread_mutex_unlock(&t->lock);
+    return all;
 }
 
 size_t together_waiting(const struct server *s)
