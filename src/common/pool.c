@@ -566,6 +566,8 @@ static bool match_any(void *arg, void *item)
 
 void pool_end(struct pool *p)
 {
+    if (p == NULL)
+        return;
     pthread_mutex_lock(&p->lock);
     p->stopping = true;
     p->wanted = 0;

@@ -203,12 +203,14 @@ void web_stop(struct web *w)
     web_relay_stop(w->relay);
     web_sampler_stop(w->sampler);
     /* The library waits for all suspended connections: the pool lets the last of them go. */
-    pool_stop(w->pool);
-    web_relay_free(w->relay);
+    pool_end(w->pool);
     if (w->daemon != NULL) {
         web_stop_listening(w);
         MHD_stop_daemon(w->daemon);
     }
+    /* Only now nobody can be about to hand something in. */
+    pool_stop(w->pool);
+    web_relay_free(w->relay);
     web_log_free(w->log);
     http_conns_free(w->conns);
     opt_list_fini(&w->config.domains);

@@ -14,6 +14,7 @@ from web_case import GatewayTest, fetch, quote
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 SAMPLE = os.path.join(os.path.dirname(__file__), "..", "..", "..", "conf", "nginx-gateway.conf")
+FILES = 24
 
 
 @unittest.skipUnless(os.path.exists(NGINX), "nginx is not installed")
@@ -118,13 +119,13 @@ http {{
 
     def test_a_dead_copy_is_replaced_by_the_next(self):
         data = random.Random(2).randbytes(50000)
-        for i in range(6):
+        for i in range(FILES):
             self.put(f"d{i}", data)
         first = self.cluster.nodes[0]
         first.stop()
         try:
             # Before the tracker has noticed: every file must come, wherever its first copy is.
-            for i in range(6):
+            for i in range(FILES):
                 reply = self.get(f"d{i}", headers={"Range": "bytes=1-40000"})
                 self.assertEqual((reply.status, reply.body == data[1:40001]), (206, True), i)
                 self.assertEqual(self.get(f"d{i}", method="HEAD").status, 200)
@@ -137,7 +138,8 @@ http {{
                 for name in names:
                     if name.endswith(".fid"):
                         os.remove(os.path.join(at, name))
-        got = [self.get(f"d{i}") for i in range(6)]
+        # Of so many files, some have no copy on the first node in all but one of 15,000 runs.
+        got = [self.get(f"d{i}") for i in range(FILES)]
         self.assertEqual({r.status for r in got}, {200, 503})
         self.assertTrue(all(r.body == data for r in got if r.status == 200))
 
