@@ -2,6 +2,7 @@
 /* Rows out of results, and freeing what they own. */
 #include "store/store_row.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,16 +134,26 @@ void store_fsck_events_free(struct store_fsck_events *l)
     *l = (struct store_fsck_events){NULL, 0};
 }
 
+enum { NUMBER_MAX = 24 };
+
+/* A cell as text, which `room` may hold: SQLite keeps a number as one in some columns. */
+static struct span cell_text(const struct sql_value *v, char room[NUMBER_MAX])
+{
+    if (v->kind == SQL_NULL)
+        return span_make(NULL, 0);
+    if (v->kind == SQL_INT)
+        return span_make(room, (size_t)snprintf(room, NUMBER_MAX, "%lld", (long long)v->i));
+    return v->text;
+}
+
 struct store_bytes store_bytes_cell(const struct sql_result *r, size_t row, size_t col)
 {
+    char room[NUMBER_MAX];
     const struct sql_value *v = sql_cell(r, row, col);
     if (v->kind == SQL_NULL)
         return (struct store_bytes){NULL, 0};
-    if (v->kind == SQL_INT) { /* SQLite keeps a number as one in some columns */
-        char *text = mem_printf("%lld", (long long)v->i);
-        return (struct store_bytes){text, strlen(text)};
-    }
-    return (struct store_bytes){mem_strndup(v->text.ptr, v->text.len), v->text.len};
+    struct span text = cell_text(v, room);
+    return (struct store_bytes){mem_strndup(text.ptr, text.len), text.len};
 }
 
 char *store_str_cell(const struct sql_result *r, size_t row, size_t col)
@@ -198,13 +209,10 @@ void store_keys_cells(struct store_keys *l, const struct sql_result *r)
     l->rows = mem_calloc(r->n_rows + 1, sizeof l->rows[0]);
     l->n = r->n_rows;
     for (size_t i = 0; i < r->n_rows; i++) {
-        const struct sql_value *v = sql_cell(r, i, 0);
-        size_t at = b.len;
-        if (v->kind == SQL_INT) /* SQLite keeps a number as one in some columns */
-            buf_printf(&b, "%lld", (long long)v->i);
-        else if (v->kind != SQL_NULL)
-            buf_span(&b, v->text);
-        l->rows[i].len = b.len - at;
+        char room[NUMBER_MAX];
+        struct span key = cell_text(sql_cell(r, i, 0), room);
+        l->rows[i].len = key.len;
+        buf_span(&b, key);
         buf_char(&b, '\0');
     }
     l->bytes = buf_take(&b);

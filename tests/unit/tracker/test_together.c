@@ -30,6 +30,17 @@ static void setup(struct server *s, struct request *r)
     r->kind = CMD_LOOKUPS;
 }
 
+/* The first of two that come together, which is freed when it is finished; the second is the caller's. */
+static struct request *setup_two(struct server *s, struct request *second)
+{
+    struct request *r = mem_calloc(1, sizeof(*r));
+    setup(s, r);
+    *second = *r;
+    r->done_next = second;
+    DL_APPEND(s->requests, r);
+    return r;
+}
+
 /* All places are taken by statements that began then. */
 static void take_places(struct together *t, int64_t begun_us)
 {
@@ -85,11 +96,7 @@ END_TEST
 START_TEST(a_turn_that_is_not_taken_is_passed_on)
 {
     struct server s;
-    struct request *r = mem_calloc(1, sizeof(*r)), second;
-    setup(&s, r);
-    second = *r;
-    r->done_next = &second;
-    DL_APPEND(s.requests, r);
+    struct request second, *r = setup_two(&s, &second);
     together_submit(&s, CMD_LOOKUPS, r);
     ck_assert(!query_cancel(r));
     struct together *t = &s.together[CMD_LOOKUPS];
@@ -167,11 +174,7 @@ END_TEST
 START_TEST(a_turn_that_cannot_be_handed_in_is_given_up)
 {
     struct server s;
-    struct request *r = mem_calloc(1, sizeof(*r)), second;
-    setup(&s, r);
-    second = *r;
-    r->done_next = &second;
-    DL_APPEND(s.requests, r);
+    struct request second, *r = setup_two(&s, &second);
     pool_end(s.queries);
     together_submit(&s, CMD_LOOKUPS, r);
     struct together *t = &s.together[CMD_LOOKUPS];
