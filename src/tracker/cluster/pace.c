@@ -8,48 +8,81 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* One request in so many may be late, and so many are when no job is at work: that is how long is late. */
-static const double LATE_ONE_IN = 300.0;
-/* Times longer than that is late beside jobs. */
-static const double TOLERANCE = 1.5;
-/* What is usual is followed in steps of this part of it. */
-static const double LEARN = 0.1;
+enum mark { MEDIAN, TAIL, MARKS };
+
+/* So many of the requests take longer than a mark while no job is at work. */
+static const double PART[MARKS] = {[MEDIAN] = 1.0 / 2, [TAIL] = 1.0 / 100};
 /*
- * How the interval moves: by GAIN of itself for each second of punctual requests, and by as much more for each late one
- * that it stays where it is when no more than may be are late. A request after a long pause counts as if the last one
- * had been STEP_MAX_US ago.
+ * Beside jobs as many may take so many times as long. The tail alone would not do: clients who wait for a free
+ * connection do so where no tracker sees them, and when all connections are taken no request is much later than others.
  */
-static const double GAIN = 4.0, LATE_MOST = 1.7;
+static const double TOLERANCE = 1.5;
+/*
+ * So much of what is usual a look changes at most. Down is quicker: jobs may have left a queue behind them, which makes
+ * what comes during a look slow, but never quick.
+ */
+static const double LEARN_UP = 0.2, LEARN_DOWN = 0.3;
+/* What tails are taken for at first, in medians. */
+static const double GUESS = 4;
+/* Requests over a mark, or missing there, that may be chance. */
+static const double DOUBT = 1;
+/* By how much of itself a window of late requests makes the interval longer, and one of punctual ones shorter. */
+static const double LONGER = 1.0, SHORTER = 0.2;
 
 enum {
     SECOND_US = 1000000,
     ACTIVE_US = SECOND_US, /* clients that were served so lately count as being there */
-    STEP_MAX_US = 10 * 1000,
+    FIRST = 100,           /* requests from which there is a notion of what is usual */
+    LOOK_LEAST = 300,      /* requests */
+    WINDOW_US = 50 * 1000,
+    WINDOW_LEAST = 100, /* requests */
     /* Where jobs are always at work, there are no quiet requests unless jobs pause now and then. */
     LOOK_EVERY_US = SECOND_US,
     LOOK_US = 30 * 1000,
-    /* What lasts longer cannot be paused: then what is, is what clients are used to. */
+    /* What lasts longer cannot be paused: then what is usual is seen while nothing else begins. */
     NEVER_QUIET_US = 10 * SECOND_US,
+    SETTLE_US = 10 * 1000,
+    STEP_MAX_US = 10 * 1000, /* clients that pause for longer are not at it meanwhile */
     INTERVAL_LEAST_US = 250,
     INTERVAL_NONE_US = 500, /* below this nothing waits */
-    OWED_MOST = 100000      /* other trackers may have done what was owed here */
+    OWED_FOR_US = 2 * SECOND_US
+};
+
+/* How many requests there were, and how many of them took longer than each mark. */
+struct tally {
+    unsigned n, over[MARKS];
+};
+
+/* What a kind of requests takes by itself. */
+struct usual {
+    double us[MARKS];
+    struct tally quiet; /* of them, since `since_us` */
+    int64_t since_us;
+    unsigned first; /* how many of the FIRST there were */
 };
 
 struct lane {
     int64_t begun_us; /* its last item */
-    unsigned owed;    /* may begin without waiting */
+    /* May begin without waiting: what was made since `owed_us`, and for OWED_FOR_US before. */
+    unsigned owed, owed_before;
+    int64_t owed_us;
 };
 
 struct pace {
     pthread_mutex_t lock; /* guards all */
     double interval_us, most_us;
-    int64_t served_us; /* the last request */
-    int64_t quiet_us;  /* the last one that no job can have disturbed */
-    int64_t ended_us;  /* the last work of a job */
+    int64_t served_us;  /* the last request */
+    int64_t unquiet_us; /* for so long no request came that no job can have disturbed */
+    int64_t begun_us;   /* the last item */
+    int64_t paced_us;   /* the last one that was not owed */
+    int64_t ended_us;   /* the last work of a job */
     size_t at_work;
+    struct tally window; /* of requests of all kinds, since `window_us` */
+    int64_t window_us;
+    bool is_disturbed; /* one at least of the window's */
     struct lane lanes[PACE_LANES];
     size_t kinds;
-    double usual_us[]; /* what one in LATE_ONE_IN of each kind takes longer than, by itself; 0: not known */
+    struct usual usual[];
 };
 
 static double most_of(int64_t least_rate)
@@ -59,7 +92,7 @@ static double most_of(int64_t least_rate)
 
 struct pace *pace_new(size_t kinds, int64_t least_rate)
 {
-    struct pace *p = mem_calloc(1, sizeof(*p) + kinds * sizeof(p->usual_us[0]));
+    struct pace *p = mem_calloc(1, sizeof(*p) + kinds * sizeof(p->usual[0]));
     pthread_mutex_init(&p->lock, NULL);
     p->kinds = kinds;
     p->interval_us = p->most_us = most_of(least_rate);
@@ -89,23 +122,67 @@ void pace_set_least_rate(struct pace *p, int64_t least_rate)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* Under the lock. */
-static void learn(double *usual_us, double took_us)
+static void count(struct tally *t, const struct usual *u, double took_us)
 {
-    if (*usual_us <= 0)
-        *usual_us = took_us > 1 ? took_us : 1;
-    else if (took_us > *usual_us)
-        *usual_us *= 1 + LEARN * (1 - 1 / LATE_ONE_IN);
-    else
-        *usual_us *= 1 - LEARN / LATE_ONE_IN;
+    t->n++;
+    for (enum mark m = 0; m < MARKS; m++)
+        t->over[m] += took_us > u->us[m];
+}
+
+/* Are more over the mark than should be? From 1: far too many, to -1: far too few; few requests tell little. */
+static double excess(const struct tally *t, enum mark m)
+{
+    double expected = PART[m] * t->n;
+    return within((t->over[m] - expected) / (expected * (1 - PART[m]) + DOUBT), -1, 1);
+}
+
+static double factor(double excess, double down, double up)
+{
+    return 1 + excess * (excess > 0 ? up : down);
+}
+
+/* The first ones tell more or less what is usual, whatever disturbs them. */
+static void learn_first(struct usual *u, double took_us)
+{
+    if (u->first++ == 0)
+        u->us[MEDIAN] = took_us > 1 ? took_us : 1;
+    u->us[MEDIAN] *= 1 + LEARN_UP * ((took_us > u->us[MEDIAN]) - PART[MEDIAN]);
+    u->us[TAIL] = GUESS * u->us[MEDIAN];
+}
+
+static void learn(struct usual *u, double took_us, int64_t now_us)
+{
+    count(&u->quiet, u, took_us);
+    if (u->quiet.n < LOOK_LEAST || now_us - u->since_us < SECOND_US)
+        return;
+    for (enum mark m = 0; m < MARKS; m++)
+        u->us[m] *= factor(excess(&u->quiet, m), LEARN_DOWN, LEARN_UP);
+    u->quiet = (struct tally){0};
+    u->since_us = now_us;
 }
 
 /* Under the lock. */
-static void judge(struct pace *p, bool is_late, int64_t since_us)
+static void judge(struct pace *p, const struct usual *u, double took_us, int64_t now_us)
 {
-    double step = GAIN * within((double)since_us, 0, STEP_MAX_US) / SECOND_US;
-    double factor = is_late ? 1 + within((LATE_ONE_IN - 1) * step, 0, LATE_MOST) : 1 - step;
-    p->interval_us = within(p->interval_us * factor, INTERVAL_LEAST_US, p->most_us);
+    count(&p->window, u, took_us / TOLERANCE);
+    if (p->window.n < WINDOW_LEAST || now_us - p->window_us < WINDOW_US)
+        return;
+    double most = -1;
+    for (enum mark m = 0; m < MARKS; m++)
+        most = within(excess(&p->window, m), most, 1);
+    if (p->is_disturbed)
+        p->interval_us = within(p->interval_us * factor(most, SHORTER, LONGER), INTERVAL_LEAST_US, p->most_us);
+    p->window = (struct tally){0};
+    p->window_us = now_us;
+    p->is_disturbed = false;
+}
+
+/* Under the lock. No job can have disturbed a request that began then, or none that pauses. */
+static bool is_quiet(struct pace *p, int64_t begun_us, int64_t now_us)
+{
+    bool is = p->at_work == 0 && begun_us >= p->ended_us;
+    p->unquiet_us = is ? 0 : p->unquiet_us + (int64_t)within((double)(now_us - p->served_us), 0, STEP_MAX_US);
+    return is || (p->unquiet_us > NEVER_QUIET_US && begun_us >= p->begun_us + SETTLE_US);
 }
 
 void pace_served(struct pace *p, size_t kind, int64_t begun_us, int64_t now_us)
@@ -113,17 +190,36 @@ void pace_served(struct pace *p, size_t kind, int64_t begun_us, int64_t now_us)
     if (p == NULL || kind >= p->kinds)
         return;
     double took_us = (double)(now_us - begun_us);
+    struct usual *u = &p->usual[kind];
     pthread_mutex_lock(&p->lock);
-    bool is_quiet = p->at_work == 0 && begun_us >= p->ended_us;
-    if (is_quiet)
-        p->quiet_us = now_us;
-    double *usual_us = &p->usual_us[kind];
-    if (!is_quiet && *usual_us > 0)
-        judge(p, took_us > *usual_us * TOLERANCE, now_us - p->served_us);
-    if (is_quiet || *usual_us <= 0 || now_us - p->quiet_us > NEVER_QUIET_US)
-        learn(usual_us, took_us);
+    /* Clients who come back find that jobs have made the most of their absence. */
+    if (now_us - p->served_us >= ACTIVE_US) {
+        p->interval_us = p->most_us;
+        p->window = (struct tally){0};
+        p->window_us = now_us;
+    }
+    bool quiet = is_quiet(p, begun_us, now_us);
+    p->is_disturbed = p->is_disturbed || !quiet;
+    if (u->first < FIRST) {
+        learn_first(u, took_us);
+    } else {
+        judge(p, u, took_us, now_us);
+        if (quiet)
+            learn(u, took_us, now_us);
+    }
     p->served_us = now_us;
     pthread_mutex_unlock(&p->lock);
+}
+
+/* Under the lock. What has been owed for long is not owed any more: else all of it would begin together some day. */
+static void forget_old(struct lane *lane, int64_t now_us)
+{
+    int64_t since_us = now_us - lane->owed_us;
+    if (since_us < OWED_FOR_US)
+        return;
+    lane->owed_before = since_us < 2 * OWED_FOR_US ? lane->owed : 0;
+    lane->owed = 0;
+    lane->owed_us = now_us;
 }
 
 void pace_owe(struct pace *p, enum pace_lane lane)
@@ -131,19 +227,23 @@ void pace_owe(struct pace *p, enum pace_lane lane)
     if (p == NULL)
         return;
     pthread_mutex_lock(&p->lock);
-    p->lanes[lane].owed += p->lanes[lane].owed < OWED_MOST;
+    forget_old(&p->lanes[lane], p->served_us); /* a moment ago: who makes something is a client */
+    p->lanes[lane].owed++;
     pthread_mutex_unlock(&p->lock);
 }
 
 /* Under the lock. */
 static double wait_of(const struct pace *p, const struct lane *lane, int64_t now_us)
 {
-    double since_us = (double)(now_us - lane->begun_us);
-    if (now_us - p->served_us >= ACTIVE_US || lane->owed != 0 || since_us >= p->most_us)
+    if (now_us - p->served_us >= ACTIVE_US || p->most_us < INTERVAL_NONE_US)
         return 0;
     if (now_us % LOOK_EVERY_US < LOOK_US)
-        return within((double)(LOOK_US - now_us % LOOK_EVERY_US), 0, p->most_us - since_us);
-    return p->interval_us < INTERVAL_NONE_US ? 0 : p->interval_us - since_us;
+        return (double)(LOOK_US - now_us % LOOK_EVERY_US);
+    if (lane->owed + lane->owed_before != 0 || p->interval_us < INTERVAL_NONE_US)
+        return 0;
+    double own_us = p->interval_us - (double)(now_us - lane->begun_us);
+    double others_us = p->interval_us / (PACE_LANES + 1) - (double)(now_us - p->paced_us);
+    return own_us > others_us ? own_us : others_us; /* not all lanes at the same time */
 }
 
 int64_t pace_ask(struct pace *p, enum pace_lane lane, int64_t now_us)
@@ -152,10 +252,15 @@ int64_t pace_ask(struct pace *p, enum pace_lane lane, int64_t now_us)
         return 0;
     pthread_mutex_lock(&p->lock);
     struct lane *l = &p->lanes[lane];
+    forget_old(l, now_us);
     double wait_us = wait_of(p, l, now_us);
     if (wait_us <= 0) {
-        l->begun_us = now_us;
-        l->owed -= l->owed != 0;
+        unsigned *owed = l->owed_before != 0 ? &l->owed_before : &l->owed;
+        if (*owed != 0)
+            --*owed;
+        else
+            p->paced_us = now_us;
+        l->begun_us = p->begun_us = now_us;
     }
     pthread_mutex_unlock(&p->lock);
     return wait_us <= 0 ? 0 : (int64_t)wait_us + 1;

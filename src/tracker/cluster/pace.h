@@ -7,13 +7,13 @@
 #include <stdint.h>
 
 /*
- * Requests of clients that were answered while no job was at work tell how long each command takes by itself; those
- * answered beside jobs are held against that. When more than one in three hundred is late, items of the queues are
- * begun at longer intervals, else at shorter ones; after a second without clients, at once. What clients make to be
- * done (a copy of what they store, the removal of what they delete) is never held back for longer than they are at it
- * themselves.
+ * Requests of clients that were answered while no job was at work tell how long each command takes by itself: its
+ * median and its 99th percentile. When either becomes much longer beside jobs, items of the queues are begun at longer
+ * intervals, else at shorter ones; after a second without clients, at once. What clients have made to be done in the
+ * last seconds (a copy of what they store, the removal of what they delete) is begun as fast as they make it.
  *
- * All functions take the time (clock_mono_us()), and are for any thread. A NULL pace holds nothing back.
+ * All functions but pace_owe() take the time (clock_mono_us()), and all are for any thread. A NULL pace holds nothing
+ * back.
  */
 struct pace;
 
