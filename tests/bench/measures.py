@@ -63,9 +63,9 @@ def memory(stand, rounds):
 
 # ---- latency
 
-def load(stand, cluster, rate):
-    """get_paths at this rate: the median and the 99th percentile in ms."""
-    row = stand.mogbench(cluster, "get_paths", f"--rate={rate}")
+def load(stand, cluster, rate, op="get_paths"):
+    """One operation at this rate: the median and the 99th percentile in ms."""
+    row = stand.mogbench(cluster, op, f"--rate={rate}")
     return row["latency_ms"]["p50"], row["latency_ms"]["p99"]
 
 
@@ -94,6 +94,9 @@ def latency(stand, rounds):
         median, late = medians(rounds, lambda: load(stand, cluster, rate))
         yield measure(f"get_paths at half of the peak rate, {rate:,}/s: 99th percentile to median",
                       f"{late / median:.1f} ({late:.2f} ms, {median:.2f} ms)", "3.0")
+        usual, floor = medians(rounds, lambda: load(stand, cluster, rate, "noop"))
+        yield measure("... of noop at that rate, where nothing but the machine itself is waited for",
+                      f"{floor / usual:.1f} ({floor:.2f} ms, {usual:.2f} ms)")
         with cluster.client() as client:
             begin_background(client)
             count = "SELECT COUNT(*) FROM file_to_replicate"

@@ -189,9 +189,9 @@ static bool admin_queue(struct conn *c, struct span args, struct buf *out)
     DL_FOREACH(c->server->requests, r)
     {
         if (!atomic_load(&r->started)) {
-            char *shown = query_shown(r->line, r->len);
-            buf_printf(out, "%s %s\r\n", r->peer, shown);
-            free(shown);
+            buf_printf(out, "%s ", r->peer);
+            query_shown(out, r->line, r->len);
+            buf_str(out, "\r\n");
         }
     }
     return true;
@@ -199,7 +199,7 @@ static bool admin_queue(struct conn *c, struct span args, struct buf *out)
 
 static void print_recent(const struct recent *r, struct buf *out)
 {
-    buf_printf(out, "%s %s %.4f %.4f\r\n", r->peer, r->line, r->total_s, r->run_s);
+    buf_printf(out, "%s %s %.4f %.4f\r\n", r->peer, buf_cstr(&r->line), r->total_s, r->run_s);
 }
 
 static bool admin_recent(struct conn *c, struct span args, struct buf *out)
@@ -209,7 +209,7 @@ static bool admin_recent(struct conn *c, struct span args, struct buf *out)
     pthread_mutex_lock(&s->told_lock);
     for (size_t i = 0; i < RECENT_REQUESTS; i++) {
         const struct recent *r = &s->recent[(s->next_recent + i) % RECENT_REQUESTS];
-        if (r->line != NULL)
+        if (r->line.len != 0)
             print_recent(r, out);
     }
     pthread_mutex_unlock(&s->told_lock);

@@ -84,16 +84,17 @@ void query_end(struct cmd_ctx *ctx, struct request *r, int64_t started_us)
     r->run_us = clock_mono_us() - started_us;
 }
 
-char *query_shown(const char *line, size_t len)
+void query_shown(struct buf *out, const char *line, size_t len)
 {
     static const char word[] = "set_server_setting";
     struct span rest = span_make(line, len < RECENT_LINE_MAX ? len : RECENT_LINE_MAX), pair;
     while (rest.len != 0 && (rest.ptr[0] == ' ' || rest.ptr[0] == '\t'))
         rest = span_make(rest.ptr + 1, rest.len - 1);
-    if (rest.len < sizeof(word) - 1 || strncasecmp(rest.ptr, word, sizeof(word) - 1) != 0)
-        return mem_strndup(line, len < RECENT_LINE_MAX ? len : RECENT_LINE_MAX);
-    struct buf out = BUF_ZERO;
-    buf_append(&out, rest.ptr, sizeof(word) - 1);
+    if (rest.len < sizeof(word) - 1 || strncasecmp(rest.ptr, word, sizeof(word) - 1) != 0) {
+        buf_append(out, line, len < RECENT_LINE_MAX ? len : RECENT_LINE_MAX);
+        return;
+    }
+    buf_append(out, rest.ptr, sizeof(word) - 1);
     rest = span_make(rest.ptr + sizeof(word) - 1, rest.len - (sizeof(word) - 1));
     while (rest.len != 0 && (rest.ptr[0] == ' ' || rest.ptr[0] == '\t'))
         rest = span_make(rest.ptr + 1, rest.len - 1);
@@ -101,32 +102,28 @@ char *query_shown(const char *line, size_t len)
         struct span value = pair, name;
         (void)span_split(&value, '=', &name);
         bool is_shown = span_is(name, "key") || span_is(name, "callid");
-        buf_char(&out, between);
+        buf_char(out, between);
         if (is_shown)
-            buf_append(&out, pair.ptr, pair.len);
+            buf_append(out, pair.ptr, pair.len);
         else
-            buf_printf(&out, "%.*s=***", (int)name.len, name.ptr);
+            buf_printf(out, "%.*s=***", (int)name.len, name.ptr);
     }
-    char *text = mem_strndup(buf_cstr(&out), out.len);
-    buf_fini(&out);
-    return text;
 }
 
-static struct recent recent_of(const struct request *r)
+/* The memory of the one that was there before is used again. */
+static void recent_put(struct recent *slot, const struct request *r)
 {
-    struct recent item = {.line = query_shown(r->line, r->len),
-                          .total_s = (double)(r->done_us - r->sent_us) / 1e6,
-                          .run_s = (double)r->run_us / 1e6};
-    memcpy(item.peer, r->peer, sizeof(item.peer));
-    return item;
+    buf_reset(&slot->line);
+    query_shown(&slot->line, r->line, r->len);
+    slot->total_s = (double)(r->done_us - r->sent_us) / 1e6;
+    slot->run_s = (double)r->run_us / 1e6;
+    memcpy(slot->peer, r->peer, sizeof(slot->peer));
 }
 
 static void remember(struct server *s, const struct request *r)
 {
-    struct recent *slot = &s->recent[s->next_recent];
+    recent_put(&s->recent[s->next_recent], r);
     s->next_recent = (s->next_recent + 1) % RECENT_REQUESTS;
-    free(slot->line);
-    *slot = recent_of(r);
 }
 
 static void remember_slow(struct server *s, const struct request *r)
@@ -137,11 +134,11 @@ static void remember_slow(struct server *s, const struct request *r)
         at--;
     if (at == SLOW_REQUESTS)
         return;
-    if (s->n_slow == SLOW_REQUESTS)
-        free(s->slow[--s->n_slow].line);
-    memmove(&s->slow[at + 1], &s->slow[at], (s->n_slow - at) * sizeof(s->slow[0]));
-    s->slow[at] = recent_of(r);
-    s->n_slow++;
+    s->n_slow += s->n_slow < SLOW_REQUESTS;
+    struct recent last = s->slow[s->n_slow - 1]; /* the one that falls out, or an empty one */
+    memmove(&s->slow[at + 1], &s->slow[at], (s->n_slow - 1 - at) * sizeof(s->slow[0]));
+    s->slow[at] = last;
+    recent_put(&s->slow[at], r);
 }
 
 static void count_cost(struct server *s, const struct request *r)

@@ -398,9 +398,9 @@ void server_free(struct server *s)
     query_spares_free(s);
     remove_own_events(s);
     for (size_t i = 0; i < RECENT_REQUESTS; i++)
-        free(s->recent[i].line);
+        buf_fini(&s->recent[i].line);
     for (size_t i = 0; i < s->n_slow; i++)
-        free(s->slow[i].line);
+        buf_fini(&s->slow[i].line);
     free(s->costs);
     together_fini(s);
     cmd_ctx_free(s->instant);

@@ -79,7 +79,7 @@ struct conn {
 
 struct recent {
     char peer[24];
-    char *line;
+    struct buf line; /* as query_shown() has it */
     double total_s, run_s;
 };
 
@@ -221,8 +221,8 @@ bool access_make_room(struct server *s);
 bool access_is_too_much(const struct server *s, const struct conn *c);
 
 /* query.c */
-/* A line as it may be shown to people: values of settings are left out, since passwords are among them. */
-char *query_shown(const char *line, size_t len);
+/* Append a line as it may be shown to people: values of settings are left out, since passwords are among them. */
+void query_shown(struct buf *out, const char *line, size_t len);
 void query_submit(struct conn *c, char *line /* takes */, size_t len);
 /* Whether a line needs neither the database nor a thread: it is answered by the loop itself. */
 bool query_is_instant(const struct server *s, const char *line, size_t len);

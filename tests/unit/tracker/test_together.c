@@ -62,9 +62,9 @@ static void teardown(struct server *s)
     pool_stop(s->queries);
     together_fini(s);
     for (size_t i = 0; i < RECENT_REQUESTS; i++)
-        free(s->recent[i].line);
+        buf_fini(&s->recent[i].line);
     for (size_t i = 0; i < s->n_slow; i++)
-        free(s->slow[i].line);
+        buf_fini(&s->slow[i].line);
     free(s->costs);
     pace_free(s->shared->pace);
     free((void *)s->shared);
