@@ -17,6 +17,8 @@ static const double PART[MARKS] = {[MEDIAN] = 1.0 / 2, [TAIL] = 1.0 / 100};
  * connection do so where no tracker sees them, and when all connections are taken no request is much later than others.
  */
 static const double TOLERANCE = 1.5;
+/* Where fewer requests than this are there at a time, on average, it may be so many times. */
+static const double FEW = 0.1, FEW_TOLERANCE = 3;
 /*
  * So much of what is usual a look changes at most. Down is quicker: jobs may have left a queue behind them, which makes
  * what comes during a look slow, but never quick.
@@ -34,8 +36,11 @@ enum {
     ACTIVE_US = SECOND_US, /* clients that were served so lately count as being there */
     FIRST = 100,           /* requests from which there is a notion of what is usual */
     LOOK_LEAST = 300,      /* requests */
+    /* A window of requests lasts so long and has so many; with few clients it lasts longer and has less. */
     WINDOW_US = 50 * 1000,
-    WINDOW_LEAST = 100, /* requests */
+    WINDOW_REQUESTS = 100,
+    FEW_US = SECOND_US,
+    FEW_REQUESTS = 20,
     /* Where jobs are always at work, there are no quiet requests unless jobs pause now and then. */
     LOOK_EVERY_US = SECOND_US,
     LOOK_US = 30 * 1000,
@@ -79,6 +84,8 @@ struct pace {
     size_t at_work;
     struct tally window; /* of requests of all kinds, since `window_us` */
     int64_t window_us;
+    double waited_us;  /* all of the window's together */
+    bool are_few;      /* in the last one */
     bool is_disturbed; /* one at least of the window's */
     struct lane lanes[PACE_LANES];
     size_t kinds;
@@ -130,10 +137,10 @@ static void count(struct tally *t, const struct usual *u, double took_us)
 }
 
 /* Are more over the mark than should be? From 1: far too many, to -1: far too few; few requests tell little. */
-static double excess(const struct tally *t, enum mark m)
+static double excess(const struct tally *t, enum mark m, double doubt)
 {
     double expected = PART[m] * t->n;
-    return within((t->over[m] - expected) / (expected * (1 - PART[m]) + DOUBT), -1, 1);
+    return within((t->over[m] - expected) / (expected * (1 - PART[m]) + doubt), -1, 1);
 }
 
 static double factor(double excess, double down, double up)
@@ -156,25 +163,35 @@ static void learn(struct usual *u, double took_us, int64_t now_us)
     if (u->quiet.n < LOOK_LEAST || now_us - u->since_us < SECOND_US)
         return;
     for (enum mark m = 0; m < MARKS; m++)
-        u->us[m] *= factor(excess(&u->quiet, m), LEARN_DOWN, LEARN_UP);
+        u->us[m] *= factor(excess(&u->quiet, m, DOUBT), LEARN_DOWN, LEARN_UP);
     u->quiet = (struct tally){0};
     u->since_us = now_us;
 }
 
 /* Under the lock. */
+static void begin_window(struct pace *p, int64_t now_us)
+{
+    p->window = (struct tally){0};
+    p->window_us = now_us;
+    p->waited_us = 0;
+    p->is_disturbed = false;
+}
+
+/* Under the lock. */
 static void judge(struct pace *p, const struct usual *u, double took_us, int64_t now_us)
 {
-    count(&p->window, u, took_us / TOLERANCE);
-    if (p->window.n < WINDOW_LEAST || now_us - p->window_us < WINDOW_US)
+    count(&p->window, u, took_us / (p->are_few ? FEW_TOLERANCE : TOLERANCE));
+    p->waited_us += took_us;
+    int64_t since_us = now_us - p->window_us;
+    if ((p->window.n < WINDOW_REQUESTS || since_us < WINDOW_US) && (p->window.n < FEW_REQUESTS || since_us < FEW_US))
         return;
     double most = -1;
     for (enum mark m = 0; m < MARKS; m++)
-        most = within(excess(&p->window, m), most, 1);
+        most = within(excess(&p->window, m, 0), most, 1);
     if (p->is_disturbed)
         p->interval_us = within(p->interval_us * factor(most, SHORTER, LONGER), INTERVAL_LEAST_US, p->most_us);
-    p->window = (struct tally){0};
-    p->window_us = now_us;
-    p->is_disturbed = false;
+    p->are_few = p->waited_us < FEW * (double)since_us;
+    begin_window(p, now_us);
 }
 
 /* Under the lock. No job can have disturbed a request that began then, or none that pauses. */
@@ -192,11 +209,10 @@ void pace_served(struct pace *p, size_t kind, int64_t begun_us, int64_t now_us)
     double took_us = (double)(now_us - begun_us);
     struct usual *u = &p->usual[kind];
     pthread_mutex_lock(&p->lock);
-    /* Clients who come back find that jobs have made the most of their absence. */
-    if (now_us - p->served_us >= ACTIVE_US) {
+    /* Jobs have made the most of their absence; a few who come now and then need not begin with the worst. */
+    if (now_us - p->served_us >= ACTIVE_US && !p->are_few) {
         p->interval_us = p->most_us;
-        p->window = (struct tally){0};
-        p->window_us = now_us;
+        begin_window(p, now_us);
     }
     bool quiet = is_quiet(p, begun_us, now_us);
     p->is_disturbed = p->is_disturbed || !quiet;

@@ -263,7 +263,7 @@ START_TEST(jobs_begin_carefully_when_clients_come_back)
     for (unsigned i = 0; i < 8; i++)
         (void)begun_in_second(&w, MS, i >= 2);
     ck_assert_uint_ge(begun_in_second(&w, MS, 1), 950);
-    w.now += 5 * SECOND;
+    w.now += 2 * SECOND;
     pace_served(w.p, QUICK, w.now - MS, w.now);
     ck_assert_int_eq(pace_ask(w.p, PACE_CHECK, w.now), 0);
     ck_assert_int_gt(pace_ask(w.p, PACE_CHECK, w.now + 1), 10 * MS);

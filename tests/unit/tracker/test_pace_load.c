@@ -275,15 +275,25 @@ START_TEST(jobs_are_there_first)
 }
 END_TEST
 
-START_TEST(what_few_clients_leave_is_used)
+static unsigned begun_beside(double load)
 {
     struct machine *m = machine_new();
-    run(m, 0.05, 5);
+    run(m, load, 20);
     m->has_work = true;
-    run(m, 0.05, 5);
-    struct figures few = measure(m, 0.05, 10);
+    run(m, load, 20);
+    struct figures f = measure(m, load, 20);
     machine_free(m);
-    ck_assert_double_ge(few.begun[PACE_REPLICATE] + few.begun[PACE_CHECK], 6 * LEAST_RATE);
+    return (unsigned)(f.begun[PACE_REPLICATE] + f.begun[PACE_CHECK]);
+}
+
+START_TEST(what_few_clients_leave_is_used)
+{
+    unsigned without = begun_beside(0);
+    ck_assert_uint_ge(without, 1500);
+    ck_assert_uint_ge(begun_beside(0.001), without / 4);
+    ck_assert_uint_ge(begun_beside(0.01), without / 2);
+    ck_assert_uint_ge(begun_beside(0.05), without / 4);
+    ck_assert_uint_ge(begun_beside(0.1), without / 8);
 }
 END_TEST
 
