@@ -50,7 +50,7 @@ void buf_commit(struct buf *b, size_t n)
     b->data[b->len] = '\0';
 }
 
-void buf_append(struct buf *b, const void *data, size_t len)
+void buf_append_slowly(struct buf *b, const void *data, size_t len)
 {
     if (b->overflowed)
         return;
@@ -62,21 +62,6 @@ void buf_append(struct buf *b, const void *data, size_t len)
     if (len != 0)
         memcpy(to, data, len);
     buf_commit(b, len);
-}
-
-void buf_str(struct buf *b, const char *s)
-{
-    buf_append(b, s, strlen(s));
-}
-
-void buf_span(struct buf *b, struct span s)
-{
-    buf_append(b, s.ptr, s.len);
-}
-
-void buf_char(struct buf *b, char c)
-{
-    buf_append(b, &c, 1);
 }
 
 void buf_u64(struct buf *b, uint64_t v)

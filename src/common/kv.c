@@ -104,65 +104,73 @@ static void join(struct kv *k, struct kv_item *item, struct span more)
     item->value = span_make(memory, len);
 }
 
-static void parse_part(struct kv *k, char *name, size_t len)
+/* Where the name or the value from `at` on ends: at the first '=' or '&', and there is one. It is decoded then. */
+static char *word_end(char *at, size_t *len)
 {
-    char *equals = memchr(name, '=', len);
-    size_t name_len = equals != NULL ? (size_t)(equals - name) : len;
-    char *value = equals != NULL ? equals + 1 : name + len; /* without '=': the NUL behind the name serves both */
-    size_t value_len = equals != NULL ? len - name_len - 1 : 0;
-    char *second = value_len != 0 ? memchr(value, '=', value_len) : NULL;
-    if (second != NULL)
-        value_len = (size_t)(second - value);
-    /* The bytes behind name and value are '=', '&' or the end of the copy: room for a NUL. */
-    value_len = urlenc_decode_inplace(value, value_len);
-    value[value_len] = '\0';
-    name_len = urlenc_decode_inplace(name, name_len);
-    name[name_len] = '\0';
-    struct kv_item *before = find_item(k, span_make(name, name_len));
+    static const bool is_special[256] = {['='] = true, ['&'] = true, ['%'] = true, ['+'] = true};
+    char *begin = at;
+    bool is_coded = false;
+    for (;; at++) {
+        while (!is_special[(unsigned char)*at])
+            at++;
+        if (*at == '=' || *at == '&')
+            break;
+        is_coded = true;
+    }
+    *len = (size_t)(at - begin);
+    if (is_coded)
+        *len = urlenc_decode_inplace(begin, *len);
+    return at;
+}
+
+/* One part, which has an '&' behind it; returns where that is. */
+static char *parse_part(struct kv *k, char *part)
+{
+    struct span name = {.ptr = part}, value;
+    char *end = word_end(part, &name.len), *text = end;
+    value = span_make(part + name.len, 0); /* without '=': the NUL behind the name serves both */
+    if (*end == '=') {
+        text = end + 1;
+        end = word_end(text, &value.len);
+        value.ptr = text;
+    }
+    while (*end != '&') /* from a second '=' on */
+        end++;
+    /* What is behind them is no part of anything any more: there is room for a NUL. */
+    part[name.len] = text[value.len] = '\0';
+    struct kv_item *before = find_item(k, name);
     if (before != NULL)
-        join(k, before, span_make(value, value_len));
+        join(k, before, value);
     else
-        push(k, span_make(name, name_len), span_make(value, value_len));
+        push(k, name, value);
+    return end;
 }
 
 void kv_parse(struct kv *k, struct span args)
 {
     if (args.len == 0)
         return;
-    char *copy = keep(k, args.len + 1);
-    memcpy(copy, args.ptr, args.len);
-    copy[args.len] = '\0';
-    struct span rest = span_make(copy, args.len), part;
-    while (span_split(&rest, '&', &part)) {
-        if (part.len != 0 && !span_is(part, "0"))
-            parse_part(k, copy + (part.ptr - copy), part.len);
+    char *at = keep(k, args.len + 1), *end = at + args.len;
+    memcpy(at, args.ptr, args.len);
+    *end = '&';
+    for (; at < end; at++) {
+        bool is_left_out = at[0] == '&' || (at[0] == '0' && at[1] == '&');
+        if (!is_left_out)
+            at = parse_part(k, at);
+        else if (at[0] == '0')
+            at++;
     }
-}
-
-/* A pair whose name has two parts. */
-static void add(struct kv *k, struct span name, struct span more, struct span value)
-{
-    size_t name_len = name.len + more.len;
-    char *memory = keep(k, name_len + value.len + 2);
-    memcpy(memory, name.ptr, name.len);
-    if (more.len != 0)
-        memcpy(memory + name.len, more.ptr, more.len);
-    memory[name_len] = '\0';
-    if (value.len != 0)
-        memcpy(memory + name_len + 1, value.ptr, value.len);
-    memory[name_len + 1 + value.len] = '\0';
-    push(k, span_make(memory, name_len), span_make(memory + name_len + 1, value.len));
 }
 
 void kv_add(struct kv *k, const char *name, struct span value)
 {
-    add(k, span_of(name), span_make(NULL, 0), value);
-}
-
-void kv_add_nth(struct kv *k, const char *prefix, uint64_t nth, struct span value)
-{
-    char digits[NUM_DIGITS_MAX];
-    add(k, span_of(prefix), num_digits(nth, digits), value);
+    size_t name_len = strlen(name);
+    char *memory = keep(k, name_len + value.len + 2);
+    memcpy(memory, name, name_len + 1);
+    if (value.len != 0)
+        memcpy(memory + name_len + 1, value.ptr, value.len);
+    memory[name_len + 1 + value.len] = '\0';
+    push(k, span_make(memory, name_len), span_make(memory + name_len + 1, value.len));
 }
 
 void kv_add_str(struct kv *k, const char *name, const char *value)
@@ -192,13 +200,11 @@ void kv_addf(struct kv *k, const char *name, const char *fmt, ...)
     buf_fini(&b);
 }
 
-const struct span *kv_find(const struct kv *k, const char *name)
+const struct span *kv_find_span(const struct kv *k, struct span name)
 {
-    size_t len = strlen(name);
-    for (size_t i = k->n; i-- > 0;) {
-        const struct span *have = &k->items[i].name;
-        if (have->len == len && memcmp(have->ptr, name, len) == 0)
-            return &k->items[i].value;
+    for (const struct kv_item *item = k->items + k->n; item-- > k->items;) {
+        if (span_eq(item->name, name))
+            return &item->value;
     }
     return NULL;
 }
@@ -227,4 +233,44 @@ void kv_format(const struct kv *k, struct buf *out)
         buf_char(out, '=');
         urlenc_encode(out, k->items[i].value);
     }
+}
+
+static void put_name(struct buf *out, const char *name)
+{
+    if (out->len != 0)
+        buf_char(out, '&');
+    urlenc_encode(out, span_of(name));
+}
+
+void kv_put(struct buf *out, const char *name, struct span value)
+{
+    put_name(out, name);
+    buf_char(out, '=');
+    urlenc_encode(out, value);
+}
+
+void kv_put_str(struct buf *out, const char *name, const char *value)
+{
+    kv_put(out, name, span_of(value));
+}
+
+void kv_put_u64(struct buf *out, const char *name, uint64_t value)
+{
+    put_name(out, name);
+    buf_char(out, '=');
+    buf_u64(out, value);
+}
+
+void kv_put_i64(struct buf *out, const char *name, int64_t value)
+{
+    put_name(out, name);
+    buf_printf(out, "=%" PRId64, value);
+}
+
+void kv_put_nth(struct buf *out, const char *prefix, uint64_t nth, struct span value)
+{
+    put_name(out, prefix);
+    buf_u64(out, nth);
+    buf_char(out, '=');
+    urlenc_encode(out, value);
 }

@@ -40,11 +40,13 @@ void kv_add_str(struct kv *k, const char *name, const char *value);
 void kv_add_u64(struct kv *k, const char *name, uint64_t value);
 void kv_add_i64(struct kv *k, const char *name, int64_t value);
 void kv_addf(struct kv *k, const char *name, const char *fmt, ...) MOG_PRINTF(3, 4);
-/* The `nth` of a list: the name is `prefix` with that number behind it. */
-void kv_add_nth(struct kv *k, const char *prefix, uint64_t nth, struct span value);
 
 /* The value of the last pair called `name`, or NULL. Valid until reset. */
-const struct span *kv_find(const struct kv *k, const char *name);
+const struct span *kv_find_span(const struct kv *k, struct span name);
+static inline const struct span *kv_find(const struct kv *k, const char *name)
+{
+    return kv_find_span(k, span_of(name));
+}
 
 /* The same as text, or `fallback` when absent. A value may hold NUL bytes: use kv_find for names and keys. */
 const char *kv_str(const struct kv *k, const char *name, const char *fallback);
@@ -54,5 +56,16 @@ uint64_t kv_u64(const struct kv *k, const char *name, uint64_t fallback);
 
 /* Append all pairs, encoded, joined by '&'. */
 void kv_format(const struct kv *k, struct buf *out);
+
+/*
+ * Pairs of which nothing is looked up are written at once: append one to those that `out` has, as kv_format() would.
+ * What is appended to `out` then, encoded, still belongs to the value.
+ */
+void kv_put(struct buf *out, const char *name, struct span value);
+void kv_put_str(struct buf *out, const char *name, const char *value);
+void kv_put_u64(struct buf *out, const char *name, uint64_t value);
+void kv_put_i64(struct buf *out, const char *name, int64_t value);
+/* The `nth` of a list: the name is `prefix` with that number behind it. */
+void kv_put_nth(struct buf *out, const char *prefix, uint64_t nth, struct span value);
 
 #endif

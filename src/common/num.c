@@ -87,10 +87,16 @@ bool num_perl_true(struct span s)
 
 struct span num_digits(uint64_t v, char room[NUM_DIGITS_MAX])
 {
+    /* Two at a time: half the divisions. */
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
     size_t at = NUM_DIGITS_MAX;
-    do {
-        room[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
+    for (; v >= 100; v /= 100)
+        memcpy(room + (at -= 2), pairs + v % 100 * 2, 2);
+    if (v >= 10)
+        memcpy(room + (at -= 2), pairs + v * 2, 2);
+    else
+        room[--at] = (char)('0' + v);
     return span_make(room + at, NUM_DIGITS_MAX - at);
 }

@@ -26,7 +26,7 @@ int64_t num_perl_int(struct span s);
 /* Truth as Perl sees it: everything but "" and "0". */
 bool num_perl_true(struct span s);
 
-/* `v` in decimal, somewhere in `room`; no NUL follows. */
+/* `v` in decimal, at the end of `room`; no NUL follows. */
 enum { NUM_DIGITS_MAX = 20 };
 struct span num_digits(uint64_t v, char room[NUM_DIGITS_MAX]);
 

@@ -12,21 +12,6 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-struct span span_of(const char *s)
-{
-    return span_make(s, s != NULL ? strlen(s) : 0);
-}
-
-bool span_eq(struct span a, struct span b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-bool span_is(struct span a, const char *s)
-{
-    return span_eq(a, span_of(s));
-}
-
 bool span_is_nocase(struct span a, const char *s)
 {
     return a.len == strlen(s) && (a.len == 0 || strncasecmp(a.ptr, s, a.len) == 0);

@@ -5,21 +5,37 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct span {
     const char *ptr;
     size_t len;
 };
 
-/* A span over the NUL-terminated `s` (NULL gives an empty span). */
-struct span span_of(const char *s);
+/* Here are those that are nothing but a comparison once the compiler knows the length of a literal. */
+
 static inline struct span span_make(const char *ptr, size_t len)
 {
     return (struct span){ptr, len};
 }
 
-bool span_eq(struct span a, struct span b);
-bool span_is(struct span a, const char *s);        /* same bytes as `s` */
+/* A span over the NUL-terminated `s` (NULL gives an empty span). */
+static inline struct span span_of(const char *s)
+{
+    return span_make(s, s != NULL ? strlen(s) : 0);
+}
+
+static inline bool span_eq(struct span a, struct span b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Same bytes as `s`. */
+static inline bool span_is(struct span a, const char *s)
+{
+    return span_eq(a, span_of(s));
+}
+
 bool span_is_nocase(struct span a, const char *s); /* the same, ASCII letters without case */
 bool span_starts(struct span a, const char *prefix);
 struct span span_trim(struct span a); /* without ASCII white space at both ends */

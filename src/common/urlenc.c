@@ -30,19 +30,28 @@ static int hex_value(char c)
     return -1;
 }
 
+/* Where the bytes from `at` on that stand for themselves end. Four at a time: most texts are nothing else. */
+static const char *plain_end(const char *at, const char *end)
+{
+    const unsigned char *c = (const unsigned char *)at, *last = (const unsigned char *)end;
+    while (last - c >= 4 && (is_safe[c[0]] & is_safe[c[1]] & is_safe[c[2]] & is_safe[c[3]]))
+        c += 4;
+    while (c < last && is_safe[*c])
+        c++;
+    return (const char *)c;
+}
+
 void urlenc_encode(struct buf *out, struct span s)
 {
-    size_t i = 0;
-    while (i < s.len) {
-        size_t plain = i;
-        while (plain < s.len && is_safe[(unsigned char)s.ptr[plain]])
-            plain++;
-        if (plain > i)
-            buf_append(out, s.ptr + i, plain - i);
-        i = plain;
-        if (i == s.len)
+    const char *at = s.ptr, *end = s.ptr + s.len;
+    while (at < end) {
+        const char *plain = plain_end(at, end);
+        if (plain > at)
+            buf_append(out, at, (size_t)(plain - at));
+        if (plain == end)
             return;
-        unsigned char c = (unsigned char)s.ptr[i++];
+        unsigned char c = (unsigned char)*plain;
+        at = plain + 1;
         if (c == ' ') {
             buf_char(out, '+');
         } else {

@@ -182,8 +182,11 @@ size_t cluster_host_base(const struct cluster_host *h, enum cluster_port port, b
 
 size_t cluster_device_url(const struct cluster_device *d, uint64_t fid, enum cluster_port port, bool use_alt, char *out)
 {
-    size_t len = d->host != NULL ? cluster_host_base(d->host, port, use_alt, out, CLUSTER_URL_MAX - DEVPATH_MAX) : 0;
-    return len != 0 ? len + devpath_format(out + len, d->devid, fid) : 0;
+    struct span base = cluster_device_base(d, port, use_alt);
+    if (base.len == 0)
+        return 0;
+    memcpy(out, base.ptr, base.len);
+    return base.len + devpath_tail(out + base.len, fid);
 }
 
 bool cluster_host_wants_alt(const struct cluster_host *h, uint32_t peer_ip, bool asked)

@@ -28,6 +28,8 @@ struct cluster_host {
     uint32_t http_get_port; /* 0: none of its own */
 };
 
+enum cluster_port { CLUSTER_WRITE, CLUSTER_READ, CLUSTER_PORTS };
+
 struct cluster_device {
     uint32_t devid;
     const struct cluster_host *host; /* NULL: the host's row is missing */
@@ -40,6 +42,8 @@ struct cluster_device {
     int64_t mb_asof;
     double utilization; /* per cent; negative: unknown */
     bool rejects_bad_md5;
+    /* "http://ip:port/dev7", and the same by the alternate address of the host; empty: there is no address */
+    struct span base[CLUSTER_PORTS], alt_base[CLUSTER_PORTS];
 };
 
 struct cluster_class {
@@ -116,13 +120,17 @@ double cluster_device_space_weight(const struct cluster_device *d);
 
 /* ---- URLs ---- */
 enum { CLUSTER_URL_MAX = 160 };
-enum cluster_port { CLUSTER_WRITE, CLUSTER_READ };
 /*
  * "http://ip:port/devN/...fid" into CLUSTER_URL_MAX bytes. `use_alt`: by the host's alternate address. Returns the
  * length; 0: the device has no host or address.
  */
 size_t cluster_device_url(const struct cluster_device *d, uint64_t fid, enum cluster_port port, bool use_alt,
                           char *out);
+/* The part of it that all files on the device have in common, without NUL: "http://ip:port/devN". Empty as above. */
+static inline struct span cluster_device_base(const struct cluster_device *d, enum cluster_port port, bool use_alt)
+{
+    return use_alt ? d->alt_base[port] : d->base[port];
+}
 /* "http://ip:port" of the device's host; the length, or 0. */
 size_t cluster_host_base(const struct cluster_host *h, enum cluster_port port, bool use_alt, char *out, size_t size);
 /* Whether a client at `peer_ip` (host byte order), or one that asks for it, gets alternate addresses of `h`. */

@@ -2,9 +2,12 @@
 /* Building snapshots. */
 #include "tracker/cluster/cluster_build.h"
 
+#include "common/devpath.h"
 #include "common/log.h"
 #include "common/mem.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +124,16 @@ static void build_hosts(struct cluster *c, const struct store_topology *t, const
     c->n_hosts = t->hosts.n;
 }
 
+static struct span base_of(const struct cluster_device *d, enum cluster_port port, bool use_alt)
+{
+    char text[CLUSTER_URL_MAX];
+    size_t len = d->host != NULL ? cluster_host_base(d->host, port, use_alt, text, CLUSTER_URL_MAX - DEVPATH_MAX) : 0;
+    if (len == 0)
+        return span_make(NULL, 0);
+    len += (size_t)snprintf(text + len, sizeof(text) - len, "/dev%" PRIu32, d->devid);
+    return span_make(mem_strndup(text, len), len);
+}
+
 static void build_devices(struct cluster *c, const struct store_topology *t, const struct cluster_observations *seen,
                           bool log_bogus)
 {
@@ -146,6 +159,10 @@ static void build_devices(struct cluster *c, const struct store_topology *t, con
             d->seen = s->device;
             d->utilization = s->utilization;
             d->rejects_bad_md5 = s->rejects_bad_md5;
+        }
+        for (enum cluster_port port = 0; port < CLUSTER_PORTS; port++) {
+            d->base[port] = base_of(d, port, false);
+            d->alt_base[port] = base_of(d, port, true);
         }
     }
     sort(devices, t->devices.n, sizeof(*devices), order_devices);
@@ -205,6 +222,12 @@ void cluster_free(struct cluster *c)
         drop(h->ip);
         drop(h->altip);
         drop(h->altmask);
+    }
+    for (size_t i = 0; i < c->n_devices; i++) {
+        for (enum cluster_port port = 0; port < CLUSTER_PORTS; port++) {
+            drop(c->devices[i].base[port].ptr);
+            drop(c->devices[i].alt_base[port].ptr);
+        }
     }
     for (size_t i = 0; i < c->n_settings; i++) {
         drop(c->settings[i].name);

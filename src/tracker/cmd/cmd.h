@@ -53,7 +53,8 @@ struct cmd_ctx {
     const struct cluster_domain *domain; /* with CMD_DOMAIN */
     struct span key;                     /* with CMD_KEY */
     struct kv args;
-    struct kv reply;
+    struct buf reply;  /* pairs, as kv_put() writes them */
+    bool names_callid; /* it has the client's callid already */
     uint32_t peer_ip;  /* host byte order */
     bool wants_alt;    /* zone=alt */
     const char *error; /* code; NULL: fine so far */

@@ -151,5 +151,5 @@ void cmd_get_devices(struct cmd_ctx *ctx)
         if (!filter || (double)d->devid == id)
             add_device(ctx, ++n, d);
     }
-    kv_add_u64(&ctx->reply, "devices", n);
+    kv_put_u64(&ctx->reply, "devices", n);
 }

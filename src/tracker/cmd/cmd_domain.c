@@ -25,7 +25,7 @@ void cmd_create_domain(struct cmd_ctx *ctx)
     else if (e != MOG_OK)
         cmd_err_store(ctx, e);
     else
-        kv_add(&ctx->reply, "domain", name);
+        kv_put(&ctx->reply, "domain", name);
 }
 
 static bool find_domain(struct cmd_ctx *ctx, uint32_t *dmid)
@@ -56,13 +56,13 @@ void cmd_delete_domain(struct cmd_ctx *ctx)
     else if (e != MOG_OK)
         cmd_err_store(ctx, e);
     else
-        kv_add(&ctx->reply, "domain", cmd_arg(ctx, "domain"));
+        kv_put(&ctx->reply, "domain", cmd_arg(ctx, "domain"));
 }
 
 void cmd_get_domains(struct cmd_ctx *ctx)
 {
     const struct cluster *c = ctx->cluster;
-    kv_add_u64(&ctx->reply, "domains", c->n_domains);
+    kv_put_u64(&ctx->reply, "domains", c->n_domains);
     for (size_t i = 0; i < c->n_domains; i++) {
         const struct cluster_domain *d = &c->domains[i];
         cmd_addf(ctx, d->name, "domain%zu", i + 1);
@@ -140,9 +140,9 @@ static void write_class(struct cmd_ctx *ctx, bool update)
         cmd_err_store(ctx, e);
     if (e != MOG_OK)
         return;
-    kv_add(&ctx->reply, "class", name);
-    kv_add_u64(&ctx->reply, "mindevcount", edit.mindevcount);
-    kv_add(&ctx->reply, "domain", cmd_arg(ctx, "domain"));
+    kv_put(&ctx->reply, "class", name);
+    kv_put_u64(&ctx->reply, "mindevcount", edit.mindevcount);
+    kv_put(&ctx->reply, "domain", cmd_arg(ctx, "domain"));
 }
 
 void cmd_create_class(struct cmd_ctx *ctx)
@@ -180,6 +180,6 @@ void cmd_delete_class(struct cmd_ctx *ctx)
         cmd_err_store(ctx, e);
     if (e != MOG_OK)
         return;
-    kv_add(&ctx->reply, "domain", cmd_arg(ctx, "domain"));
-    kv_add(&ctx->reply, "class", name);
+    kv_put(&ctx->reply, "domain", cmd_arg(ctx, "domain"));
+    kv_put(&ctx->reply, "class", name);
 }

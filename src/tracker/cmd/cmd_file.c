@@ -81,7 +81,7 @@ static void add_devids(struct cmd_ctx *ctx, const struct store_devids *devids)
     struct buf list = BUF_ZERO;
     for (size_t i = 0; i < devids->n; i++)
         buf_printf(&list, "%s%" PRIu32, i != 0 ? "," : "", devids->rows[i]);
-    kv_add(&ctx->reply, "devids", buf_as_span(&list));
+    kv_put(&ctx->reply, "devids", buf_as_span(&list));
     buf_fini(&list);
 }
 
@@ -89,13 +89,13 @@ static void add_checksum(struct cmd_ctx *ctx, const struct store_checksum *c, co
 {
     const char *name = digest_name((enum digest_type)c->hashtype);
     if (c->hashtype == 0 || name == NULL) {
-        kv_add_str(&ctx->reply, "checksum", when_missing);
+        kv_put_str(&ctx->reply, "checksum", when_missing);
         return;
     }
     struct buf text = BUF_ZERO;
     buf_printf(&text, "%s:", name);
     urlenc_hex(&text, c->bytes, c->len);
-    kv_add(&ctx->reply, "checksum", buf_as_span(&text));
+    kv_put(&ctx->reply, "checksum", buf_as_span(&text));
     buf_fini(&text);
 }
 
@@ -113,12 +113,12 @@ void cmd_file_info(struct cmd_ctx *ctx)
         return;
     }
     const struct cluster_class *k = cluster_class_by_id(ctx->cluster, found.file.dmid, found.file.classid);
-    kv_add_u64(&ctx->reply, "fid", found.file.fid);
-    kv_add(&ctx->reply, "domain", ctx->domain->name);
-    kv_add(&ctx->reply, "class", k != NULL ? k->name : span_of(""));
-    kv_add(&ctx->reply, "key", store_bytes_span(&found.file.key));
-    kv_add_u64(&ctx->reply, "length", found.file.length);
-    kv_add_u64(&ctx->reply, "devcount", found.file.devcount);
+    kv_put_u64(&ctx->reply, "fid", found.file.fid);
+    kv_put(&ctx->reply, "domain", ctx->domain->name);
+    kv_put(&ctx->reply, "class", k != NULL ? k->name : span_of(""));
+    kv_put(&ctx->reply, "key", store_bytes_span(&found.file.key));
+    kv_put_u64(&ctx->reply, "length", found.file.length);
+    kv_put_u64(&ctx->reply, "devcount", found.file.devcount);
     if (k != NULL && k->hashtype != 0)
         add_checksum(ctx, &found.checksum, "MISSING");
     if (cmd_arg_is_true(ctx, "devices"))
@@ -132,22 +132,22 @@ static void debug_file(struct cmd_ctx *ctx, const struct store_file *f)
 {
     const struct cluster_domain *d = cluster_domain_by_id(ctx->cluster, f->dmid);
     const struct cluster_class *k = cluster_class_by_id(ctx->cluster, f->dmid, f->classid);
-    kv_add_u64(&ctx->reply, "fid_fid", f->fid);
-    kv_add_u64(&ctx->reply, "fid_dmid", f->dmid);
-    kv_add(&ctx->reply, "fid_dkey", store_bytes_span(&f->key));
-    kv_add_u64(&ctx->reply, "fid_length", f->length);
-    kv_add_u64(&ctx->reply, "fid_classid", f->classid);
-    kv_add_u64(&ctx->reply, "fid_devcount", f->devcount);
-    kv_add(&ctx->reply, "fid_domain", d != NULL ? d->name : span_of(""));
-    kv_add(&ctx->reply, "fid_class", k != NULL ? k->name : span_of(""));
+    kv_put_u64(&ctx->reply, "fid_fid", f->fid);
+    kv_put_u64(&ctx->reply, "fid_dmid", f->dmid);
+    kv_put(&ctx->reply, "fid_dkey", store_bytes_span(&f->key));
+    kv_put_u64(&ctx->reply, "fid_length", f->length);
+    kv_put_u64(&ctx->reply, "fid_classid", f->classid);
+    kv_put_u64(&ctx->reply, "fid_devcount", f->devcount);
+    kv_put(&ctx->reply, "fid_domain", d != NULL ? d->name : span_of(""));
+    kv_put(&ctx->reply, "fid_class", k != NULL ? k->name : span_of(""));
 }
 
 static void debug_tempfile(struct cmd_ctx *ctx, const struct store_tempfile *t)
 {
-    kv_add_u64(&ctx->reply, "tempfile_classid", t->classid);
-    kv_add_u64(&ctx->reply, "tempfile_dmid", t->dmid);
-    kv_add(&ctx->reply, "tempfile_dkey", store_bytes_span(&t->key));
-    kv_add(&ctx->reply, "tempfile_devids", store_bytes_span(&t->devids));
+    kv_put_u64(&ctx->reply, "tempfile_classid", t->classid);
+    kv_put_u64(&ctx->reply, "tempfile_dmid", t->dmid);
+    kv_put(&ctx->reply, "tempfile_dkey", store_bytes_span(&t->key));
+    kv_put(&ctx->reply, "tempfile_devids", store_bytes_span(&t->devids));
 }
 
 static void add_optional(struct cmd_ctx *ctx, const char *prefix, const char *name, uint64_t value)
@@ -173,20 +173,20 @@ static void debug_todo(struct cmd_ctx *ctx, const char *prefix, const struct sto
 static void debug_queues(struct cmd_ctx *ctx, const struct store_debug *d)
 {
     if (d->has_replicate) {
-        kv_add_u64(&ctx->reply, "replqueue_fid", d->replicate.fid);
-        kv_add_u64(&ctx->reply, "replqueue_nexttry", (uint64_t)d->replicate.nexttry);
+        kv_put_u64(&ctx->reply, "replqueue_fid", d->replicate.fid);
+        kv_put_u64(&ctx->reply, "replqueue_nexttry", (uint64_t)d->replicate.nexttry);
         add_optional(ctx, "replqueue", "fromdevid", d->replicate.fromdevid);
-        kv_add_u64(&ctx->reply, "replqueue_failcount", d->replicate.failcount);
-        kv_add_u64(&ctx->reply, "replqueue_flags", d->replicate.flags);
+        kv_put_u64(&ctx->reply, "replqueue_failcount", d->replicate.failcount);
+        kv_put_u64(&ctx->reply, "replqueue_flags", d->replicate.flags);
         char *reason = fid_notes_get(ctx->shared->notes, d->replicate.fid);
         if (reason != NULL)
-            kv_add_str(&ctx->reply, "replqueue_reason", reason);
+            kv_put_str(&ctx->reply, "replqueue_reason", reason);
         free(reason);
     }
     if (d->has_delete) {
-        kv_add_u64(&ctx->reply, "delqueue_fid", d->delete.fid);
-        kv_add_u64(&ctx->reply, "delqueue_nexttry", (uint64_t)d->delete.nexttry);
-        kv_add_u64(&ctx->reply, "delqueue_failcount", d->delete.failcount);
+        kv_put_u64(&ctx->reply, "delqueue_fid", d->delete.fid);
+        kv_put_u64(&ctx->reply, "delqueue_nexttry", (uint64_t)d->delete.nexttry);
+        kv_put_u64(&ctx->reply, "delqueue_failcount", d->delete.failcount);
     }
     if (d->has_rebalance)
         debug_todo(ctx, "rebqueue", &d->rebalance);

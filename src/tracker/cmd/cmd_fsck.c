@@ -151,7 +151,7 @@ void cmd_fsck_getlog(struct cmd_ctx *ctx)
         cmd_err_store(ctx, e);
         return;
     }
-    kv_add_u64(&ctx->reply, "row_count", events.n);
+    kv_put_u64(&ctx->reply, "row_count", events.n);
     for (size_t i = 0; i < events.n; i++) {
         const struct store_fsck_event *row = &events.rows[i];
         cmd_addf_u64(ctx, row->logid, "row_%zu_logid", i + 1);
@@ -178,22 +178,22 @@ static struct span setting_in(const struct store_settings *all, const char *fiel
 static void add_setting_number(struct cmd_ctx *ctx, const struct store_settings *all, const char *name,
                                const char *field)
 {
-    kv_add_i64(&ctx->reply, name, num_perl_int(setting_in(all, field)));
+    kv_put_i64(&ctx->reply, name, num_perl_int(setting_in(all, field)));
 }
 
 static void report(struct cmd_ctx *ctx, const struct store_settings *all, int64_t now, uint64_t max_logid)
 {
     static const char prefix[] = "fsck_sum_evcount_";
     struct span host = setting_in(all, "fsck_host");
-    kv_add_u64(&ctx->reply, "running", num_perl_true(host));
-    kv_add(&ctx->reply, "host", host);
+    kv_put_u64(&ctx->reply, "running", num_perl_true(host));
+    kv_put(&ctx->reply, "host", host);
     add_setting_number(ctx, all, "max_fid_checked", "fsck_highest_fid_checked");
     add_setting_number(ctx, all, "policy_only", "fsck_opt_policy_only");
     add_setting_number(ctx, all, "end_fid", "fsck_fid_at_end");
     add_setting_number(ctx, all, "start_time", "fsck_start_time");
     add_setting_number(ctx, all, "stop_time", "fsck_stop_time");
-    kv_add_i64(&ctx->reply, "current_time", now);
-    kv_add_u64(&ctx->reply, "max_logid", max_logid);
+    kv_put_i64(&ctx->reply, "current_time", now);
+    kv_put_u64(&ctx->reply, "max_logid", max_logid);
     for (size_t i = 0; i < all->n; i++) {
         struct span field = store_bytes_span(&all->rows[i].field);
         if (span_starts(field, prefix))
@@ -211,8 +211,8 @@ static void add_scope(struct cmd_ctx *ctx, const struct store_settings *all)
     const struct cluster_class *k = d != NULL && classid.len != 0
                                         ? cluster_class_by_id(ctx->cluster, d->dmid, (uint32_t)num_perl_int(classid))
                                         : NULL;
-    kv_add(&ctx->reply, "domain", d != NULL ? d->name : span_of(""));
-    kv_add(&ctx->reply, "class", k != NULL ? k->name : span_of(""));
+    kv_put(&ctx->reply, "domain", d != NULL ? d->name : span_of(""));
+    kv_put(&ctx->reply, "class", k != NULL ? k->name : span_of(""));
 }
 
 /*
@@ -232,15 +232,16 @@ static void report_progress(struct cmd_ctx *ctx, const struct store_settings *al
     double density = at > from ? injected / (at - from) : 1.0;
     double left = (end > at ? (end - at) * density : 0) + (double)waiting;
     double rate = start != 0 ? checked / (double)(seconds > 0 ? seconds : 1) : 0;
-    kv_add_u64(&ctx->reply, "fids_checked", (uint64_t)checked);
-    kv_add_u64(&ctx->reply, "fids_waiting", waiting);
-    kv_addf(&ctx->reply, "fids_per_second", "%.1f", rate);
+    kv_put_u64(&ctx->reply, "fids_checked", (uint64_t)checked);
+    kv_put_u64(&ctx->reply, "fids_waiting", waiting);
+    kv_put_str(&ctx->reply, "fids_per_second", "");
+    buf_printf(&ctx->reply, "%.1f", rate);
     if (left == 0)
-        kv_add_u64(&ctx->reply, "seconds_left", 0);
+        kv_put_u64(&ctx->reply, "seconds_left", 0);
     else if (rate > 0 && left / rate < 1e15)
-        kv_add_u64(&ctx->reply, "seconds_left", (uint64_t)(left / rate + 0.5));
+        kv_put_u64(&ctx->reply, "seconds_left", (uint64_t)(left / rate + 0.5));
     else
-        kv_add_str(&ctx->reply, "seconds_left", "");
+        kv_put_str(&ctx->reply, "seconds_left", "");
     add_scope(ctx, all);
 }
 

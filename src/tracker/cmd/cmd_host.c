@@ -83,8 +83,8 @@ static bool check_status(struct cmd_ctx *ctx)
 
 static void answer(struct cmd_ctx *ctx, uint32_t hostid)
 {
-    kv_add_u64(&ctx->reply, "hostid", hostid);
-    kv_add(&ctx->reply, "hostname", cmd_arg(ctx, "host"));
+    kv_put_u64(&ctx->reply, "hostid", hostid);
+    kv_put(&ctx->reply, "hostname", cmd_arg(ctx, "host"));
 }
 
 /* Whether the host exists; false after an error was answered too. */
@@ -187,5 +187,5 @@ void cmd_get_hosts(struct cmd_ctx *ctx)
         if (!filter || (double)h->hostid == id)
             add_host(ctx, ++n, h);
     }
-    kv_add_u64(&ctx->reply, "hosts", n);
+    kv_put_u64(&ctx->reply, "hosts", n);
 }

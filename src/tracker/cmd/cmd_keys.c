@@ -52,10 +52,10 @@ void cmd_list_keys(struct cmd_ctx *ctx)
     if (keys.n == 0) {
         cmd_err(ctx, "none_match");
     } else {
-        kv_add_u64(&ctx->reply, "key_count", keys.n);
+        kv_put_u64(&ctx->reply, "key_count", keys.n);
         for (size_t i = 0; i < keys.n; i++)
-            kv_add_nth(&ctx->reply, "key_", i + 1, keys.rows[i]);
-        kv_add(&ctx->reply, "next_after", keys.rows[keys.n - 1]);
+            kv_put_nth(&ctx->reply, "key_", i + 1, keys.rows[i]);
+        kv_put(&ctx->reply, "next_after", keys.rows[keys.n - 1]);
     }
     store_keys_free(&keys);
 }
@@ -82,7 +82,7 @@ void cmd_list_fids(struct cmd_ctx *ctx)
         cmd_err_store(ctx, e);
         return;
     }
-    kv_add_u64(&ctx->reply, "fid_count", files.n);
+    kv_put_u64(&ctx->reply, "fid_count", files.n);
     for (size_t i = 0; i < files.n; i++)
         add_fid(ctx, i + 1, &files.rows[i]);
     store_files_free(&files);

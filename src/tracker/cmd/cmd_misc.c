@@ -36,7 +36,8 @@ void cmd_sleep(struct cmd_ctx *ctx)
 void cmd_clear_cache(struct cmd_ctx *ctx)
 {
     for (size_t i = 0; i < ctx->args.n; i++)
-        kv_add(&ctx->reply, ctx->args.items[i].name.ptr, ctx->args.items[i].value);
+        kv_put(&ctx->reply, ctx->args.items[i].name.ptr, ctx->args.items[i].value);
+    ctx->names_callid = true;
 }
 
 void cmd_do_monitor_round(struct cmd_ctx *ctx)
@@ -52,7 +53,7 @@ void cmd_replicate_now(struct cmd_ctx *ctx)
     if (e != MOG_OK)
         cmd_err_store(ctx, e);
     else
-        kv_add_u64(&ctx->reply, "count", n);
+        kv_put_u64(&ctx->reply, "count", n);
 }
 
 static const struct cluster_device *device_arg(struct cmd_ctx *ctx, const char *name)

@@ -89,18 +89,18 @@ static size_t choose(struct cmd_ctx *ctx, size_t want, const struct cluster_devi
 static void answer(struct cmd_ctx *ctx, uint64_t fid, const struct cluster_device *const *dests, size_t n, bool multi)
 {
     char url[CLUSTER_URL_MAX];
-    kv_add_u64(&ctx->reply, "fid", fid);
+    kv_put_u64(&ctx->reply, "fid", fid);
     if (multi)
-        kv_add_u64(&ctx->reply, "dev_count", n);
+        kv_put_u64(&ctx->reply, "dev_count", n);
     for (size_t i = 0; i < n; i++) {
         if (!cmd_url(ctx, dests[i], fid, CLUSTER_WRITE, url))
             url[0] = '\0';
         if (multi) {
             cmd_addf_u64(ctx, dests[i]->devid, "devid_%zu", i + 1);
-            kv_add_nth(&ctx->reply, "path_", i + 1, span_of(url));
+            kv_put_nth(&ctx->reply, "path_", i + 1, span_of(url));
         } else {
-            kv_add_u64(&ctx->reply, "devid", dests[i]->devid);
-            kv_add_str(&ctx->reply, "path", url);
+            kv_put_u64(&ctx->reply, "devid", dests[i]->devid);
+            kv_put_str(&ctx->reply, "path", url);
         }
     }
 }
@@ -123,7 +123,7 @@ static void mark(struct profile *p, const char *name)
 static void answer_profile(struct cmd_ctx *ctx, const struct profile *p)
 {
     int64_t end = clock_mono_us();
-    kv_add_u64(&ctx->reply, "profpoints", p->n);
+    kv_put_u64(&ctx->reply, "profpoints", p->n);
     for (size_t i = 0; i < p->n; i++) {
         int64_t next = i + 1 < p->n ? p->points[i + 1].at_us : end;
         char seconds[32];

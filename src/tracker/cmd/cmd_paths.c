@@ -3,6 +3,7 @@
 #include "tracker/cmd/cmd_list.h"
 
 #include "common/clock.h"
+#include "common/devpath.h"
 #include "common/mem.h"
 #include "store/store_file.h"
 #include "tracker/policy/choose.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_PATHS = 2, MAX_PATHS = 1000 };
+enum { DEFAULT_PATHS = 2, MAX_PATHS = 1000, USUAL_COPIES = 8 };
 
 /* What is known of the file, from the database or the shared cache. */
 struct located {
@@ -69,15 +70,28 @@ struct walk {
     const struct cluster_device *backup;
     bool verify;
     struct deadline verify_by; /* all verifications share one time-out, so that clients do not give up on us */
+    const struct cluster_device *room[2 * USUAL_COPIES + 1]; /* for `chosen` and `last`: most files have few copies */
 };
+
+static void walk_fini(struct walk *w)
+{
+    if (w->chosen != w->room)
+        free(w->chosen);
+}
+
+/* What the client's URLs of files on the device begin with; empty: it has no address. */
+static struct span base_of(const struct cmd_ctx *ctx, const struct cluster_device *d)
+{
+    return cluster_device_base(d, CLUSTER_READ, cmd_uses_alt(ctx, d->host));
+}
 
 static bool is_whole(struct walk *w, const struct cluster_device *d)
 {
     char url[CLUSTER_URL_MAX];
     uint64_t size = 0;
     struct mog_fail f;
-    int64_t left = deadline_left_ms(w->verify_by);
-    if (!w->verify || left == 0)
+    int64_t left = w->verify ? deadline_left_ms(w->verify_by) : 0;
+    if (left == 0)
         return true;
     if (cluster_device_url(d, w->file->fid, CLUSTER_READ, false, url) == 0)
         return false;
@@ -87,8 +101,7 @@ static bool is_whole(struct walk *w, const struct cluster_device *d)
 
 static void visit(struct walk *w, const struct cluster_device *d)
 {
-    char url[CLUSTER_URL_MAX];
-    if (cmd_url(w->ctx, d, w->file->fid, CLUSTER_READ, url) == 0)
+    if (base_of(w->ctx, d).len == 0)
         return;
     bool is_guess = cluster_device_may_be_readable(d);
     if (!is_guess && !cluster_device_is_readable(d)) {
@@ -103,12 +116,16 @@ static void visit(struct walk *w, const struct cluster_device *d)
         w->chosen[w->n++] = d;
 }
 
-/* The devices of the copies, best first. The caller frees w->chosen. */
+/* The devices of the copies, best first. walk_fini() follows. */
 static void walk_copies(struct walk *w)
 {
-    struct choose_item *items = mem_calloc(w->file->n, sizeof(*items));
+    struct choose_item usual[USUAL_COPIES], *items = usual;
     size_t n = 0;
-    w->chosen = mem_calloc(2 * w->file->n + 1, sizeof(w->chosen[0]));
+    w->chosen = w->room;
+    if (w->file->n > USUAL_COPIES) {
+        items = mem_calloc(w->file->n, sizeof(*items));
+        w->chosen = mem_calloc(2 * w->file->n + 1, sizeof(w->chosen[0]));
+    }
     w->last = w->chosen + w->file->n + 1;
     for (size_t i = 0; i < w->file->n; i++) {
         const struct cluster_device *d = cluster_device_by_id(w->ctx->cluster, w->file->devids[i]);
@@ -119,7 +136,8 @@ static void walk_copies(struct walk *w)
     hooks_order_paths(w->ctx->cluster, w->ctx->peer_ip, items, n);
     for (size_t i = 0; i < n && w->n < w->want; i++)
         visit(w, items[i].device);
-    free(items);
+    if (items != usual)
+        free(items);
     for (size_t i = 0; i < w->n_last && w->n < w->want; i++)
         w->chosen[w->n++] = w->last[i];
     if (w->n == 0 && w->backup != NULL)
@@ -138,16 +156,18 @@ void cmd_get_paths(struct cmd_ctx *ctx)
                      .want = count < DEFAULT_PATHS ? DEFAULT_PATHS
                              : count > MAX_PATHS   ? MAX_PATHS
                                                    : (size_t)count,
-                     .verify = !noverify,
-                     .verify_by = deadline_in(node_shared_config(ctx->shared->nodes).node_timeout_ms)};
+                     .verify = !noverify};
+    if (w.verify)
+        w.verify_by = deadline_in(node_shared_config(ctx->shared->nodes).node_timeout_ms);
     walk_copies(&w);
-    kv_add_u64(&ctx->reply, "paths", w.n);
+    char tail[DEVPATH_TAIL_MAX];
+    size_t tail_len = devpath_tail(tail, file.fid);
+    kv_put_u64(&ctx->reply, "paths", w.n);
     for (size_t i = 0; i < w.n; i++) {
-        char url[CLUSTER_URL_MAX];
-        size_t len = cmd_url(ctx, w.chosen[i], file.fid, CLUSTER_READ, url);
-        kv_add_nth(&ctx->reply, "path", i + 1, span_make(url, len));
+        kv_put_nth(&ctx->reply, "path", i + 1, base_of(ctx, w.chosen[i]));
+        buf_append(&ctx->reply, tail, tail_len);
     }
-    free(w.chosen);
+    walk_fini(&w);
     free(file.devids);
 }
 
@@ -175,7 +195,7 @@ enum mog_err cmd_copies_find(struct cmd_ctx *ctx, struct span domain, struct spa
         out->urls = mem_calloc(w.n, sizeof(*out->urls));
         for (size_t i = 0; i < w.n; i++)
             (void)cmd_url(ctx, w.chosen[i], file.fid, CLUSTER_READ, out->urls[i]);
-        free(w.chosen);
+        walk_fini(&w);
     }
     store_found_free(&found);
     return e;

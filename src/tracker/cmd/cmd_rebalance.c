@@ -76,7 +76,7 @@ static void add_ids(struct cmd_ctx *ctx, const char *name, const struct rebalanc
 {
     struct buf text = BUF_ZERO;
     rebalance_ids_format(ids, &text);
-    kv_add(&ctx->reply, name, buf_as_span(&text));
+    kv_put(&ctx->reply, name, buf_as_span(&text));
     buf_fini(&text);
 }
 
@@ -125,7 +125,7 @@ void cmd_rebalance_start(struct cmd_ctx *ctx)
         buf_span(&text, store_bytes_span(&old));
     if (old.len != 0 || create_state(ctx, &text)) {
         finish(ctx, store_setting_set(ctx->st, "rebal_host", span_of(ctx->shared->hostname)));
-        kv_add(&ctx->reply, "state", buf_as_span(&text));
+        kv_put(&ctx->reply, "state", buf_as_span(&text));
     }
     store_bytes_free(&old);
     buf_fini(&text);
@@ -139,7 +139,7 @@ void cmd_rebalance_status(struct cmd_ctx *ctx)
     if (state.len == 0)
         cmd_err(ctx, "no_rebal_state");
     else
-        kv_add(&ctx->reply, "state", store_bytes_span(&state));
+        kv_put(&ctx->reply, "state", store_bytes_span(&state));
     store_bytes_free(&state);
 }
 

@@ -16,7 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REFRESH_TIMEOUT_MS = 10 * 1000, MAX_WORD = 64, ERROR_TEXT_MAX = 8192, ANSWER_USUAL = 500 };
+enum {
+    REFRESH_TIMEOUT_MS = 10 * 1000,
+    MAX_WORD = 64,
+    ERROR_TEXT_MAX = 8192,
+    ANSWER_USUAL = 500,
+    REPLY_KEPT_MAX = 8192
+};
 
 static const char not_allowed[] = "not_allowed";
 
@@ -29,7 +35,6 @@ struct cmd_ctx *cmd_ctx_new(const struct cmd_shared *shared)
     ctx->cache = fid_cache_new();
     rng_seed_random(&ctx->rng);
     kv_init(&ctx->args);
-    kv_init(&ctx->reply);
     buf_init(&ctx->error_text, ERROR_TEXT_MAX);
     return ctx;
 }
@@ -43,7 +48,7 @@ void cmd_ctx_free(struct cmd_ctx *ctx)
     fid_cache_free(ctx->cache);
     cmd_ahead_free(ctx->ahead);
     kv_fini(&ctx->args);
-    kv_fini(&ctx->reply);
+    buf_fini(&ctx->reply);
     buf_fini(&ctx->error_text);
     free(ctx);
 }
@@ -171,7 +176,7 @@ void cmd_addf(struct cmd_ctx *ctx, struct span value, const char *name_fmt, ...)
     va_start(ap, name_fmt);
     list_name(name, sizeof(name), name_fmt, ap);
     va_end(ap);
-    kv_add(&ctx->reply, name, value);
+    kv_put(&ctx->reply, name, value);
 }
 
 void cmd_addf_u64(struct cmd_ctx *ctx, uint64_t value, const char *name_fmt, ...)
@@ -181,7 +186,7 @@ void cmd_addf_u64(struct cmd_ctx *ctx, uint64_t value, const char *name_fmt, ...
     va_start(ap, name_fmt);
     list_name(name, sizeof(name), name_fmt, ap);
     va_end(ap);
-    kv_add_u64(&ctx->reply, name, value);
+    kv_put_u64(&ctx->reply, name, value);
 }
 
 bool cmd_uses_alt(const struct cmd_ctx *ctx, const struct cluster_host *host)
@@ -208,9 +213,9 @@ static void write_answer(struct cmd_ctx *ctx, struct buf *out)
     } else {
         (void)buf_reserve(out, ANSWER_USUAL);
         buf_str(out, "OK ");
-        if (callid != NULL && kv_find(&ctx->reply, "callid") == NULL)
-            kv_add(&ctx->reply, "callid", *callid);
-        kv_format(&ctx->reply, out);
+        if (callid != NULL && !ctx->names_callid)
+            kv_put(&ctx->reply, "callid", *callid);
+        buf_span(out, buf_as_span(&ctx->reply));
     }
     buf_str(out, "\r\n");
 }
@@ -248,31 +253,34 @@ static void refresh(struct cmd_ctx *ctx)
         cmd_err(ctx, "failure");
 }
 
-static struct span take_word(struct span *line, char *word, size_t size)
+/* A letter in lower case, a digit or '_'; else NUL. */
+static char word_char(char c)
 {
-    while (line->len != 0 && (line->ptr[0] == ' ' || line->ptr[0] == '\t')) {
-        line->ptr++;
-        line->len--;
-    }
-    size_t len = 0;
-    while (len < line->len && (isalnum((unsigned char)line->ptr[len]) || line->ptr[len] == '_'))
-        len++;
-    size_t kept = len < size ? len : 0; /* longer than any command: no command */
-    for (size_t i = 0; i < kept; i++)
-        word[i] = (char)tolower((unsigned char)line->ptr[i]);
-    line->ptr += len;
-    line->len -= len;
-    while (line->len != 0 && (line->ptr[0] == ' ' || line->ptr[0] == '\t')) {
-        line->ptr++;
-        line->len--;
-    }
-    return span_make(word, kept);
+    if ((c >= 'a' && c <= 'z') || c == '_' || (c >= '0' && c <= '9'))
+        return c;
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : '\0';
+}
+
+static const char *skip_blanks(const char *at, const char *end)
+{
+    while (at < end && (*at == ' ' || *at == '\t'))
+        at++;
+    return at;
 }
 
 const struct cmd_row *cmd_take_command(struct span *line)
 {
-    char word[MAX_WORD];
-    return cmd_table_find(take_word(line, word, sizeof(word)));
+    char word[MAX_WORD], c;
+    size_t len = 0;
+    const char *end = line->ptr + line->len, *at = skip_blanks(line->ptr, end);
+    for (; at < end && (c = word_char(*at)) != '\0'; at++) {
+        if (len < sizeof(word))
+            word[len++] = c;
+    }
+    at = skip_blanks(at, end);
+    *line = span_make(at, (size_t)(end - at));
+    /* One that fills `word` is longer than any command. */
+    return cmd_table_find(span_make(word, len));
 }
 
 bool cmd_is_instant(struct span line)
@@ -290,8 +298,11 @@ bool cmd_is_early(struct span line)
 void cmd_reset(struct cmd_ctx *ctx)
 {
     kv_reset(&ctx->args);
-    kv_reset(&ctx->reply);
+    if (ctx->reply.cap > REPLY_KEPT_MAX)
+        buf_fini(&ctx->reply);
+    buf_reset(&ctx->reply);
     buf_reset(&ctx->error_text);
+    ctx->names_callid = false;
     ctx->error = NULL;
     ctx->domain = NULL;
     ctx->key = span_make("", 0);

@@ -144,8 +144,8 @@ void cmd_server_setting(struct cmd_ctx *ctx)
         cmd_err_store(ctx, e);
         return;
     }
-    kv_add(&ctx->reply, "key", key);
-    kv_add(&ctx->reply, "value", store_bytes_span(&value));
+    kv_put(&ctx->reply, "key", key);
+    kv_put(&ctx->reply, "value", store_bytes_span(&value));
     store_bytes_free(&value);
 }
 
@@ -171,7 +171,7 @@ void cmd_server_settings(struct cmd_ctx *ctx)
         cmd_addf(ctx, field, "key_%zu", n);
         cmd_addf(ctx, store_bytes_span(&all.rows[i].value), "value_%zu", n);
     }
-    kv_add_u64(&ctx->reply, "key_count", n);
+    kv_put_u64(&ctx->reply, "key_count", n);
     store_settings_free(&all);
 }
 

@@ -64,8 +64,11 @@ const struct cmd_row *cmd_table(void)
 
 const struct cmd_row *cmd_table_find(struct span name)
 {
+    if (name.len == 0)
+        return NULL;
     for (const struct cmd_row *row = rows; row->name != NULL; row++) {
-        if (span_is(name, row->name))
+        /* Most differ in their first letter. */
+        if (row->name[0] == name.ptr[0] && span_is(name, row->name))
             return row;
     }
     return NULL;

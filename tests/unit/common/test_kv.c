@@ -32,6 +32,58 @@ START_TEST(parsing)
     again("a+b=c+d&%3D=%26", "a+b=c+d&%3D=%26");
     again(" a=1 & b=2", "+a=1+&+b=2");
     again("A=1&a=2", "A=1&a=2");
+    again("0=1&00&a=0", "0=1&00=&a=0");
+    again("0", "");
+    again("&&&", "");
+    again("=", "=");
+    again("===&a=1", "=&a=1");
+    again("a=b=c%41&d=1", "a=b&d=1");
+}
+END_TEST
+
+/* A code that is cut off by the end of what it is in is none. */
+START_TEST(parsing_codes)
+{
+    again("%41%3d=%3D%26", "A%3D=%3D%26");
+    again("a=%4&b=%&c=%41", "a=%254&b=%25&c=A");
+    again("%4=%4=1&%=%&%", "%254=%254&%25=%25%00");
+    again("a=%", "a=%25");
+    again("a=%4", "a=%254");
+    again("a=%zz+%4g%20", "a=%25zz+%254g+");
+    again("+=+&++", "+=+&++=");
+    again("a=%3&=1", "a=%253&=1");
+}
+END_TEST
+
+START_TEST(parsing_every_byte)
+{
+    for (unsigned c = 0; c < 256; c++) {
+        char args[] = {'n', (char)c, '=', 'v', (char)c, '&', 'z', '=', '1'};
+        struct kv k = KV_ZERO;
+        kv_parse(&k, span_make(args, sizeof(args)));
+        ck_assert_msg(kv_find(&k, "z") != NULL && span_is(*kv_find(&k, "z"), "1"), "byte %u", c);
+        if (c != '&' && c != '=') {
+            char name[] = {'n', c == '+' ? ' ' : (char)c}, value[] = {'v', name[1]};
+            ck_assert_uint_eq(k.n, 2);
+            ck_assert_msg(span_eq(k.items[0].name, span_make(name, 2)), "byte %u", c);
+            ck_assert_msg(span_eq(k.items[0].value, span_make(value, 2)), "byte %u", c);
+        }
+        kv_fini(&k);
+    }
+}
+END_TEST
+
+START_TEST(parsed_texts_end)
+{
+    struct kv k = KV_ZERO;
+    kv_parse(&k, span_of("a=1&%62=%63=d&e&f="));
+    ck_assert_uint_eq(k.n, 4);
+    for (size_t i = 0; i < k.n; i++) {
+        ck_assert_uint_eq(strlen(k.items[i].name.ptr), k.items[i].name.len);
+        ck_assert_uint_eq(strlen(k.items[i].value.ptr), k.items[i].value.len);
+    }
+    ck_assert_str_eq(kv_str(&k, "b", ""), "c");
+    kv_fini(&k);
 }
 END_TEST
 
@@ -71,16 +123,33 @@ START_TEST(building)
     kv_add_i64(&k, "i", -1);
     kv_addf(&k, "f", "%s/%d", "x", 3);
     kv_add(&k, "none", span_make(NULL, 0));
-    kv_add_nth(&k, "path", 12, span_of("p"));
-    kv_add_nth(&k, "", 0, span_make(NULL, 0));
+    kv_add_str(&k, "", "");
     kv_format(&k, &b);
-    ck_assert_str_eq(buf_cstr(&b), "bytes=%00%FF&text=a+b&u=18446744073709551615&i=-1&f=x/3&none=&path12=p&0=");
-    ck_assert_str_eq(kv_str(&k, "path12", ""), "p");
+    ck_assert_str_eq(buf_cstr(&b), "bytes=%00%FF&text=a+b&u=18446744073709551615&i=-1&f=x/3&none=&=");
+    ck_assert_str_eq(kv_str(&k, "text", ""), "a b");
     kv_reset(&k);
     ck_assert_uint_eq(k.n, 0);
     ck_assert_ptr_null(kv_find(&k, "text"));
     buf_fini(&b);
     kv_fini(&k);
+}
+END_TEST
+
+START_TEST(writing_at_once)
+{
+    struct buf b = BUF_ZERO;
+    kv_put(&b, "bytes", span_make("\0\xff", 2));
+    kv_put_str(&b, "text&", "a b");
+    kv_put_u64(&b, "u", UINT64_MAX);
+    kv_put_i64(&b, "i", INT64_MIN);
+    kv_put(&b, "none", span_make(NULL, 0));
+    buf_str(&b, "more");
+    kv_put_nth(&b, "path", 12, span_of("p="));
+    kv_put_nth(&b, "", 0, span_make(NULL, 0));
+    kv_put_str(&b, "", "");
+    ck_assert_str_eq(buf_cstr(&b), "bytes=%00%FF&text%26=a+b&u=18446744073709551615&i=-9223372036854775808&none=more"
+                                   "&path12=p%3D&0=&=");
+    buf_fini(&b);
 }
 END_TEST
 
@@ -109,8 +178,11 @@ START_TEST(memory)
         kv_add(&k, "short", span_of("first"));
         const struct span *first = kv_find(&k, "short");
         const char *at = first->ptr;
-        for (unsigned i = 0; i < 50; i++)
-            kv_add_nth(&k, "n", i, span_make(long_value.data, len / 50));
+        for (unsigned i = 0; i < 50; i++) {
+            char name[8];
+            (void)snprintf(name, sizeof(name), "n%u", i);
+            kv_add(&k, name, span_make(long_value.data, len / 50));
+        }
         kv_add(&k, "long", span_make(long_value.data, len));
         ck_assert_ptr_eq(kv_find(&k, "short")->ptr, at);
         ck_assert_str_eq(at, "first");
@@ -124,4 +196,5 @@ START_TEST(memory)
 }
 END_TEST
 
-UNIT_MAIN("kv", parsing, repeated_names, looking_up, building, many, memory)
+UNIT_MAIN("kv", parsing, parsing_codes, parsing_every_byte, parsed_texts_end, repeated_names, looking_up, building,
+          writing_at_once, many, memory)

@@ -4,6 +4,9 @@
 
 #include "unit.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static enum mog_err u64(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
     return num_parse_u64(span_of(text), min, max, out);
@@ -121,6 +124,19 @@ START_TEST(digits)
     char room[NUM_DIGITS_MAX];
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         ck_assert_msg(span_is(num_digits(rows[i].v, room), rows[i].text), "%s", rows[i].text);
+    for (uint64_t i = 0; i < 100 * 1000; i++) {
+        char text[NUM_DIGITS_MAX + 1];
+        uint64_t v = i < 20 * 1000 ? i : i * i * i * 18446744073ULL; /* of all lengths */
+        struct span digits_of_v = num_digits(v, room);
+        (void)snprintf(text, sizeof(text), "%" PRIu64, v);
+        ck_assert_msg(span_is(digits_of_v, text), "%s", text);
+        ck_assert_ptr_eq(digits_of_v.ptr + digits_of_v.len, room + NUM_DIGITS_MAX);
+    }
+    uint64_t power = 1;
+    for (size_t n = 1; n <= NUM_DIGITS_MAX; n++, power *= 10) {
+        ck_assert_uint_eq(num_digits(power, room).len, n);
+        ck_assert_uint_eq(num_digits(power - 1, room).len, n == 1 ? 1 : n - 1);
+    }
 }
 END_TEST
 

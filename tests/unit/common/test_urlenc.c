@@ -4,6 +4,7 @@
 
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,39 @@ START_TEST(every_byte)
 }
 END_TEST
 
+/* What is encoded stands at each place of a text, and has more or fewer plain bytes around it. */
+START_TEST(every_place)
+{
+    for (size_t len = 1; len <= 13; len++) {
+        for (size_t at = 0; at < len; at++) {
+            char in[16] = "abcdefghijklm", out[32];
+            in[len] = '\0';
+            (void)snprintf(out, sizeof(out), "%.*s%%26%s", (int)at, in, in + at + 1);
+            in[at] = '&';
+            encodes(in, out);
+            decodes(out, in);
+        }
+    }
+}
+END_TEST
+
+START_TEST(each_byte)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_,-./\\:";
+    for (unsigned c = 0; c < 256; c++) {
+        char in = (char)c, out[4];
+        struct buf b = BUF_ZERO;
+        if (c != 0 && strchr(plain, (int)c) != NULL)
+            (void)snprintf(out, sizeof(out), "%c", (int)c);
+        else
+            (void)snprintf(out, sizeof(out), c == ' ' ? "+" : "%%%02X", c);
+        urlenc_encode(&b, span_make(&in, 1));
+        ck_assert_str_eq(buf_cstr(&b), out);
+        buf_fini(&b);
+    }
+}
+END_TEST
+
 START_TEST(hexadecimal)
 {
     struct buf b = BUF_ZERO;
@@ -84,4 +118,4 @@ START_TEST(hexadecimal)
 }
 END_TEST
 
-UNIT_MAIN("urlenc", encoding, decoding, every_byte, hexadecimal)
+UNIT_MAIN("urlenc", encoding, decoding, every_byte, every_place, each_byte, hexadecimal)
