@@ -76,7 +76,8 @@ static char *keep(struct kv *k, size_t n)
 
 static void push(struct kv *k, struct span name, struct span value)
 {
-    k->items = mem_grow(k->items, k->n, &k->cap, sizeof(*k->items));
+    if (k->n == k->cap)
+        k->items = mem_grow(k->items, k->n, &k->cap, sizeof(*k->items));
     k->items[k->n++] = (struct kv_item){name, value};
 }
 
@@ -109,17 +110,14 @@ static char *word_end(char *at, size_t *len)
 {
     static const bool is_special[256] = {['='] = true, ['&'] = true, ['%'] = true, ['+'] = true};
     char *begin = at;
-    bool is_coded = false;
-    for (;; at++) {
-        while (!is_special[(unsigned char)*at])
-            at++;
-        if (*at == '=' || *at == '&')
-            break;
-        is_coded = true;
-    }
+    while (!is_special[(unsigned char)*at])
+        at++;
     *len = (size_t)(at - begin);
-    if (is_coded)
-        *len = urlenc_decode_inplace(begin, *len);
+    if (*at == '%' || *at == '+') {
+        while (*at != '=' && *at != '&')
+            at++;
+        *len = urlenc_decode_inplace(begin, (size_t)(at - begin));
+    }
     return at;
 }
 
@@ -200,15 +198,6 @@ void kv_addf(struct kv *k, const char *name, const char *fmt, ...)
     buf_fini(&b);
 }
 
-const struct span *kv_find_span(const struct kv *k, struct span name)
-{
-    for (const struct kv_item *item = k->items + k->n; item-- > k->items;) {
-        if (span_eq(item->name, name))
-            return &item->value;
-    }
-    return NULL;
-}
-
 const char *kv_str(const struct kv *k, const char *name, const char *fallback)
 {
     const struct span *value = kv_find(k, name);
@@ -235,16 +224,38 @@ void kv_format(const struct kv *k, struct buf *out)
     }
 }
 
-static void put_name(struct buf *out, const char *name)
+static char *copy(char *to, struct span s)
 {
-    if (out->len != 0)
-        buf_char(out, '&');
-    urlenc_encode(out, span_of(name));
+    if (s.len != 0)
+        memcpy(to, s.ptr, s.len);
+    return to + s.len;
 }
+
+/* A pair that needs no coding, whose name has two parts. */
+static void put(struct buf *out, struct span name, struct span more, struct span value)
+{
+    char *begin = buf_reserve(out, name.len + more.len + value.len + 2), *to = begin;
+    if (out->len != 0)
+        *to++ = '&';
+    to = copy(copy(to, name), more);
+    *to++ = '=';
+    to = copy(to, value);
+    buf_commit(out, (size_t)(to - begin));
+}
+
+static const struct span nothing = {NULL, 0};
 
 void kv_put(struct buf *out, const char *name, struct span value)
 {
-    put_name(out, name);
+    put(out, span_of(name), nothing, nothing);
+    urlenc_encode(out, value);
+}
+
+void kv_put_pair(struct buf *out, struct span name, struct span value)
+{
+    if (out->len != 0)
+        buf_char(out, '&');
+    urlenc_encode(out, name);
     buf_char(out, '=');
     urlenc_encode(out, value);
 }
@@ -256,21 +267,19 @@ void kv_put_str(struct buf *out, const char *name, const char *value)
 
 void kv_put_u64(struct buf *out, const char *name, uint64_t value)
 {
-    put_name(out, name);
-    buf_char(out, '=');
-    buf_u64(out, value);
+    char digits[NUM_DIGITS_MAX];
+    put(out, span_of(name), nothing, num_digits(value, digits));
 }
 
 void kv_put_i64(struct buf *out, const char *name, int64_t value)
 {
-    put_name(out, name);
-    buf_printf(out, "=%" PRId64, value);
+    put(out, span_of(name), nothing, nothing);
+    buf_printf(out, "%" PRId64, value);
 }
 
 void kv_put_nth(struct buf *out, const char *prefix, uint64_t nth, struct span value)
 {
-    put_name(out, prefix);
-    buf_u64(out, nth);
-    buf_char(out, '=');
+    char digits[NUM_DIGITS_MAX];
+    put(out, span_of(prefix), num_digits(nth, digits), nothing);
     urlenc_encode(out, value);
 }

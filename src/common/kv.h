@@ -7,6 +7,7 @@
 #include "common/span.h"
 
 #include <stdint.h>
+#include <string.h>
 
 struct kv_item {
     struct span name, value; /* both NUL-terminated too, inside kv's own memory */
@@ -42,10 +43,15 @@ void kv_add_i64(struct kv *k, const char *name, int64_t value);
 void kv_addf(struct kv *k, const char *name, const char *fmt, ...) MOG_PRINTF(3, 4);
 
 /* The value of the last pair called `name`, or NULL. Valid until reset. */
-const struct span *kv_find_span(const struct kv *k, struct span name);
 static inline const struct span *kv_find(const struct kv *k, const char *name)
 {
-    return kv_find_span(k, span_of(name));
+    size_t len = strlen(name);
+    for (size_t i = k->n; i-- > 0;) {
+        const struct kv_item *item = &k->items[i];
+        if (item->name.len == len && memcmp(item->name.ptr, name, len) == 0)
+            return &item->value;
+    }
+    return NULL;
 }
 
 /* The same as text, or `fallback` when absent. A value may hold NUL bytes: use kv_find for names and keys. */
@@ -59,12 +65,14 @@ void kv_format(const struct kv *k, struct buf *out);
 
 /*
  * Pairs of which nothing is looked up are written at once: append one to those that `out` has, as kv_format() would.
- * What is appended to `out` then, encoded, still belongs to the value.
+ * `out` has no limit, and `name` needs no coding. What is appended to `out` then, encoded, still belongs to the value.
  */
 void kv_put(struct buf *out, const char *name, struct span value);
 void kv_put_str(struct buf *out, const char *name, const char *value);
 void kv_put_u64(struct buf *out, const char *name, uint64_t value);
 void kv_put_i64(struct buf *out, const char *name, int64_t value);
+/* The same for any name. */
+void kv_put_pair(struct buf *out, struct span name, struct span value);
 /* The `nth` of a list: the name is `prefix` with that number behind it. */
 void kv_put_nth(struct buf *out, const char *prefix, uint64_t nth, struct span value);
 

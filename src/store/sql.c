@@ -133,7 +133,8 @@ void sql_result_free(struct sql_result *r)
 
 static struct sql_value *result_cell(struct sql_result *r)
 {
-    r->cells = mem_grow(r->cells, r->n_cells, &r->cap_cells, sizeof r->cells[0]);
+    if (r->n_cells == r->cap_cells)
+        r->cells = mem_grow(r->cells, r->n_cells, &r->cap_cells, sizeof r->cells[0]);
     struct sql_value *v = &r->cells[r->n_cells++];
     *v = (struct sql_value){.kind = SQL_NULL};
     return v;

@@ -27,7 +27,7 @@ enum {
     ERR_UNKNOWN_VARIABLE = 1193,
 };
 
-enum { MARIADB_WITH_RETURNING = 100500, LIMIT_SLACK_MS = 500, CHARSET_NAME_MAX = 64 };
+enum { MARIADB_WITH_RETURNING = 100500, LIMIT_SLACK_MS = 500, CHARSET_NAME_MAX = 64, NARROW_MAX = 4096 };
 
 struct mysql_conn {
     struct sql_conn base;
@@ -132,14 +132,15 @@ static enum mog_err stmt_error(struct mysql_conn *c, MYSQL_STMT *s, const char *
 
 /* ---- results ---- */
 
-/* The cells of one row, bound for fetching. */
+/* The cells of one row, bound for fetching: one piece of memory, which begins at `binds`. */
 struct fetch {
     size_t n;
     MYSQL_BIND *binds;
-    unsigned long *lengths;
-    my_bool *nulls;
-    long long *ints;
-    char *bytes;
+    struct fetch_cell {
+        long long i;
+        unsigned long len;
+        my_bool is_null;
+    } * cells;
 };
 
 static bool is_integer(enum enum_field_types t)
@@ -148,53 +149,64 @@ static bool is_integer(enum enum_field_types t)
            t == MYSQL_TYPE_INT24 || t == MYSQL_TYPE_YEAR;
 }
 
+/* Whether the room for the texts of a column is known before its rows are. */
+static bool is_narrow(const MYSQL_FIELD *f)
+{
+    bool is_text = f->type == MYSQL_TYPE_VAR_STRING || f->type == MYSQL_TYPE_STRING;
+    return is_integer(f->type) || (is_text && f->length != 0 && f->length <= NARROW_MAX);
+}
+
+static size_t room_for(const MYSQL_FIELD *f)
+{
+    return is_integer(f->type) ? 0 : is_narrow(f) ? f->length + 1 : f->max_length + 1;
+}
+
+/* Have the library find out max_length, which costs a look at all cells, if that is needed. */
+static void fetch_measure(MYSQL_STMT *s, const MYSQL_FIELD *fields, size_t n)
+{
+    my_bool is_needed = 0;
+    for (size_t i = 0; i < n; i++)
+        is_needed = is_needed || !is_narrow(&fields[i]);
+    mysql_stmt_attr_set(s, STMT_ATTR_UPDATE_MAX_LENGTH, &is_needed);
+}
+
 static void fetch_bind(struct fetch *b, const MYSQL_FIELD *fields, size_t n)
 {
-    size_t total = 0, at = 0;
+    size_t total = n * (sizeof *b->binds + sizeof *b->cells), at = total;
     for (size_t i = 0; i < n; i++)
-        total += is_integer(fields[i].type) ? 0 : fields[i].max_length + 1;
+        total += room_for(&fields[i]);
     b->n = n;
-    b->binds = mem_calloc(n, sizeof *b->binds);
-    b->lengths = mem_calloc(n, sizeof *b->lengths);
-    b->nulls = mem_calloc(n, sizeof *b->nulls);
-    b->ints = mem_calloc(n, sizeof *b->ints);
-    b->bytes = mem_alloc(total + 1);
+    b->binds = mem_alloc(total);
+    b->cells = (struct fetch_cell *)(b->binds + n);
+    memset(b->binds, 0, at);
     for (size_t i = 0; i < n; i++) {
         MYSQL_BIND *m = &b->binds[i];
-        m->length = &b->lengths[i];
-        m->is_null = &b->nulls[i];
+        m->length = &b->cells[i].len;
+        m->is_null = &b->cells[i].is_null;
         if (is_integer(fields[i].type)) {
             m->buffer_type = MYSQL_TYPE_LONGLONG;
-            m->buffer = &b->ints[i];
+            m->buffer = &b->cells[i].i;
             m->is_unsigned = (fields[i].flags & UNSIGNED_FLAG) != 0 ? 1 : 0;
         } else {
             m->buffer_type = MYSQL_TYPE_STRING;
-            m->buffer = b->bytes + at;
-            m->buffer_length = fields[i].max_length + 1;
-            at += fields[i].max_length + 1;
+            m->buffer = (char *)b->binds + at;
+            m->buffer_length = room_for(&fields[i]);
+            at += m->buffer_length;
         }
     }
-}
-
-static void fetch_free(struct fetch *b)
-{
-    free(b->binds);
-    free(b->lengths);
-    free(b->nulls);
-    free(b->ints);
-    free(b->bytes);
 }
 
 static void fetch_take(const struct fetch *b, struct sql_result *r)
 {
     for (size_t i = 0; i < b->n; i++) {
-        if (b->nulls[i])
+        const MYSQL_BIND *m = &b->binds[i];
+        const struct fetch_cell *cell = &b->cells[i];
+        if (cell->is_null)
             sql_result_add_null(r);
-        else if (b->binds[i].buffer_type == MYSQL_TYPE_LONGLONG)
-            sql_result_add_int(r, b->binds[i].is_unsigned && b->ints[i] < 0 ? INT64_MAX : b->ints[i]);
+        else if (m->buffer_type == MYSQL_TYPE_LONGLONG)
+            sql_result_add_int(r, m->is_unsigned && cell->i < 0 ? INT64_MAX : cell->i);
         else
-            sql_result_add_bytes(r, b->binds[i].buffer,
-                                 b->lengths[i] < b->binds[i].buffer_length ? b->lengths[i] : b->binds[i].buffer_length);
+            sql_result_add_bytes(r, m->buffer, cell->len < m->buffer_length ? cell->len : m->buffer_length);
     }
 }
 
@@ -206,12 +218,15 @@ static enum mog_err take_rows(struct mysql_conn *c, MYSQL_STMT *s, struct sql_re
         return stmt_error(c, s, what, f);
     struct fetch b = {0};
     enum mog_err e = MOG_OK;
+    MYSQL_FIELD *fields = mysql_fetch_fields(meta);
+    size_t n = mysql_num_fields(meta);
+    fetch_measure(s, fields, n);
     int rc = mysql_stmt_store_result(s);
     if (rc != 0) {
         e = stmt_error(c, s, what, f);
         goto out;
     }
-    fetch_bind(&b, mysql_fetch_fields(meta), mysql_num_fields(meta));
+    fetch_bind(&b, fields, n);
     if (mysql_stmt_bind_result(s, b.binds) != 0) {
         e = stmt_error(c, s, what, f);
         goto out;
@@ -222,7 +237,7 @@ static enum mog_err take_rows(struct mysql_conn *c, MYSQL_STMT *s, struct sql_re
         e = stmt_error(c, s, what, f);
     sql_result_finish(r, b.n);
 out:
-    fetch_free(&b);
+    free(b.binds);
     mysql_free_result(meta);
     mysql_stmt_free_result(s);
     return e;
@@ -245,7 +260,6 @@ static enum mog_err mysql_prepare_stmt(struct sql_conn *base, enum sql_stmt id, 
         struct buf text = BUF_ZERO;
         sql_expand(&text, sql_text_mysql[id], sql_size[size], false);
         MYSQL_STMT *fresh = mysql_stmt_init(c->m);
-        my_bool yes = 1;
         enum mog_err e = MOG_OK;
         c->begun_ms = clock_mono_ms();
         if (fresh == NULL)
@@ -258,7 +272,6 @@ static enum mog_err mysql_prepare_stmt(struct sql_conn *base, enum sql_stmt id, 
                 mysql_stmt_close(fresh);
             return e;
         }
-        mysql_stmt_attr_set(fresh, STMT_ATTR_UPDATE_MAX_LENGTH, &yes);
         *s = fresh;
     }
     if (mysql_stmt_param_count(*s) != n_args)

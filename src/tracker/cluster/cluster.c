@@ -182,7 +182,7 @@ size_t cluster_host_base(const struct cluster_host *h, enum cluster_port port, b
 
 size_t cluster_device_url(const struct cluster_device *d, uint64_t fid, enum cluster_port port, bool use_alt, char *out)
 {
-    struct span base = cluster_device_base(d, port, use_alt);
+    struct span base = cluster_device_base(d, port, use_alt)->text;
     if (base.len == 0)
         return 0;
     memcpy(out, base.ptr, base.len);

@@ -30,6 +30,12 @@ struct cluster_host {
 
 enum cluster_port { CLUSTER_WRITE, CLUSTER_READ, CLUSTER_PORTS };
 
+/* What the URLs of all files on a device begin with; empty: there is no address. */
+struct cluster_base {
+    struct span text;  /* "http://ip:port/dev7" */
+    struct span coded; /* the same as it stands in answers */
+};
+
 struct cluster_device {
     uint32_t devid;
     const struct cluster_host *host; /* NULL: the host's row is missing */
@@ -42,8 +48,7 @@ struct cluster_device {
     int64_t mb_asof;
     double utilization; /* per cent; negative: unknown */
     bool rejects_bad_md5;
-    /* "http://ip:port/dev7", and the same by the alternate address of the host; empty: there is no address */
-    struct span base[CLUSTER_PORTS], alt_base[CLUSTER_PORTS];
+    struct cluster_base base[CLUSTER_PORTS], alt_base[CLUSTER_PORTS]; /* and by the alternate address of the host */
 };
 
 struct cluster_class {
@@ -126,10 +131,10 @@ enum { CLUSTER_URL_MAX = 160 };
  */
 size_t cluster_device_url(const struct cluster_device *d, uint64_t fid, enum cluster_port port, bool use_alt,
                           char *out);
-/* The part of it that all files on the device have in common, without NUL: "http://ip:port/devN". Empty as above. */
-static inline struct span cluster_device_base(const struct cluster_device *d, enum cluster_port port, bool use_alt)
+static inline const struct cluster_base *cluster_device_base(const struct cluster_device *d, enum cluster_port port,
+                                                             bool use_alt)
 {
-    return use_alt ? d->alt_base[port] : d->base[port];
+    return use_alt ? &d->alt_base[port] : &d->base[port];
 }
 /* "http://ip:port" of the device's host; the length, or 0. */
 size_t cluster_host_base(const struct cluster_host *h, enum cluster_port port, bool use_alt, char *out, size_t size);

@@ -5,6 +5,7 @@
 #include "common/devpath.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/urlenc.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -124,14 +125,17 @@ static void build_hosts(struct cluster *c, const struct store_topology *t, const
     c->n_hosts = t->hosts.n;
 }
 
-static struct span base_of(const struct cluster_device *d, enum cluster_port port, bool use_alt)
+static struct cluster_base base_of(const struct cluster_device *d, enum cluster_port port, bool use_alt)
 {
     char text[CLUSTER_URL_MAX];
     size_t len = d->host != NULL ? cluster_host_base(d->host, port, use_alt, text, CLUSTER_URL_MAX - DEVPATH_MAX) : 0;
     if (len == 0)
-        return span_make(NULL, 0);
+        return (struct cluster_base){{NULL, 0}, {NULL, 0}};
     len += (size_t)snprintf(text + len, sizeof(text) - len, "/dev%" PRIu32, d->devid);
-    return span_make(mem_strndup(text, len), len);
+    struct buf coded = BUF_ZERO;
+    urlenc_encode(&coded, span_make(text, len));
+    struct span coded_text = buf_as_span(&coded);
+    return (struct cluster_base){span_make(mem_strndup(text, len), len), span_make(buf_take(&coded), coded_text.len)};
 }
 
 static void build_devices(struct cluster *c, const struct store_topology *t, const struct cluster_observations *seen,
@@ -203,6 +207,14 @@ static void drop(const void *p)
     free((void *)(uintptr_t)p);
 }
 
+static void drop_bases(const struct cluster_base *bases)
+{
+    for (enum cluster_port port = 0; port < CLUSTER_PORTS; port++) {
+        drop(bases[port].text.ptr);
+        drop(bases[port].coded.ptr);
+    }
+}
+
 void cluster_free(struct cluster *c)
 {
     if (c == NULL)
@@ -224,10 +236,8 @@ void cluster_free(struct cluster *c)
         drop(h->altmask);
     }
     for (size_t i = 0; i < c->n_devices; i++) {
-        for (enum cluster_port port = 0; port < CLUSTER_PORTS; port++) {
-            drop(c->devices[i].base[port].ptr);
-            drop(c->devices[i].alt_base[port].ptr);
-        }
+        drop_bases(c->devices[i].base);
+        drop_bases(c->devices[i].alt_base);
     }
     for (size_t i = 0; i < c->n_settings; i++) {
         drop(c->settings[i].name);

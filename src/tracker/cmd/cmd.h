@@ -89,7 +89,7 @@ struct cmd_row {
     const char *args; /* for people: "domain key noverify? zone?" */
 };
 
-/* The row of a command in lower case; NULL: no such command. */
+/* The row of a command, in whatever case; NULL: no such command. */
 const struct cmd_row *cmd_table_find(struct span name);
 /* All rows; ends with a NULL name. */
 const struct cmd_row *cmd_table(void);
@@ -180,9 +180,13 @@ static inline bool cmd_failed(const struct cmd_ctx *ctx)
 }
 
 /* Arguments. Missing and empty are told apart by kv_find. */
+static inline struct span cmd_arg(const struct cmd_ctx *ctx, const char *name) /* empty when absent */
+{
+    const struct span *value = kv_find(&ctx->args, name);
+    return value != NULL ? *value : span_make("", 0);
+}
 bool cmd_arg_is_true(const struct cmd_ctx *ctx, const char *name);               /* not absent, "", "0" */
 bool cmd_arg_is_given(const struct cmd_ctx *ctx, const char *name);              /* present and not empty */
-struct span cmd_arg(const struct cmd_ctx *ctx, const char *name);                /* empty when absent */
 double cmd_arg_num(const struct cmd_ctx *ctx, const char *name);                 /* leading number, else 0 */
 int64_t cmd_arg_int(const struct cmd_ctx *ctx, const char *name);                /* its integer part */
 bool cmd_arg_digits(const struct cmd_ctx *ctx, const char *name, uint64_t *out); /* all digits, fits */

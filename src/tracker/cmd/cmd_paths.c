@@ -79,8 +79,8 @@ static void walk_fini(struct walk *w)
         free(w->chosen);
 }
 
-/* What the client's URLs of files on the device begin with; empty: it has no address. */
-static struct span base_of(const struct cmd_ctx *ctx, const struct cluster_device *d)
+/* What the client's URLs of files on the device begin with. */
+static const struct cluster_base *base_of(const struct cmd_ctx *ctx, const struct cluster_device *d)
 {
     return cluster_device_base(d, CLUSTER_READ, cmd_uses_alt(ctx, d->host));
 }
@@ -101,7 +101,7 @@ static bool is_whole(struct walk *w, const struct cluster_device *d)
 
 static void visit(struct walk *w, const struct cluster_device *d)
 {
-    if (base_of(w->ctx, d).len == 0)
+    if (base_of(w->ctx, d)->text.len == 0)
         return;
     bool is_guess = cluster_device_may_be_readable(d);
     if (!is_guess && !cluster_device_is_readable(d)) {
@@ -164,7 +164,8 @@ void cmd_get_paths(struct cmd_ctx *ctx)
     size_t tail_len = devpath_tail(tail, file.fid);
     kv_put_u64(&ctx->reply, "paths", w.n);
     for (size_t i = 0; i < w.n; i++) {
-        kv_put_nth(&ctx->reply, "path", i + 1, base_of(ctx, w.chosen[i]));
+        kv_put_nth(&ctx->reply, "path", i + 1, span_make(NULL, 0));
+        buf_span(&ctx->reply, base_of(ctx, w.chosen[i])->coded);
         buf_append(&ctx->reply, tail, tail_len);
     }
     walk_fini(&w);

@@ -91,12 +91,6 @@ void cmd_err_store(struct cmd_ctx *ctx, enum mog_err e)
 
 /* ---- arguments ---- */
 
-struct span cmd_arg(const struct cmd_ctx *ctx, const char *name)
-{
-    const struct span *value = kv_find(&ctx->args, name);
-    return value != NULL ? *value : span_make("", 0);
-}
-
 bool cmd_arg_is_true(const struct cmd_ctx *ctx, const char *name)
 {
     return num_perl_true(cmd_arg(ctx, name));
@@ -176,7 +170,7 @@ void cmd_addf(struct cmd_ctx *ctx, struct span value, const char *name_fmt, ...)
     va_start(ap, name_fmt);
     list_name(name, sizeof(name), name_fmt, ap);
     va_end(ap);
-    kv_put(&ctx->reply, name, value);
+    kv_put_pair(&ctx->reply, span_of(name), value);
 }
 
 void cmd_addf_u64(struct cmd_ctx *ctx, uint64_t value, const char *name_fmt, ...)
@@ -186,7 +180,8 @@ void cmd_addf_u64(struct cmd_ctx *ctx, uint64_t value, const char *name_fmt, ...
     va_start(ap, name_fmt);
     list_name(name, sizeof(name), name_fmt, ap);
     va_end(ap);
-    kv_put_u64(&ctx->reply, name, value);
+    char digits[NUM_DIGITS_MAX];
+    kv_put_pair(&ctx->reply, span_of(name), num_digits(value, digits));
 }
 
 bool cmd_uses_alt(const struct cmd_ctx *ctx, const struct cluster_host *host)
@@ -251,36 +246,6 @@ static void refresh(struct cmd_ctx *ctx)
     ctx->domain = NULL;
     if (cluster_box_refresh(ctx->shared->box, REFRESH_TIMEOUT_MS) != MOG_OK)
         cmd_err(ctx, "failure");
-}
-
-/* A letter in lower case, a digit or '_'; else NUL. */
-static char word_char(char c)
-{
-    if ((c >= 'a' && c <= 'z') || c == '_' || (c >= '0' && c <= '9'))
-        return c;
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : '\0';
-}
-
-static const char *skip_blanks(const char *at, const char *end)
-{
-    while (at < end && (*at == ' ' || *at == '\t'))
-        at++;
-    return at;
-}
-
-const struct cmd_row *cmd_take_command(struct span *line)
-{
-    char word[MAX_WORD], c;
-    size_t len = 0;
-    const char *end = line->ptr + line->len, *at = skip_blanks(line->ptr, end);
-    for (; at < end && (c = word_char(*at)) != '\0'; at++) {
-        if (len < sizeof(word))
-            word[len++] = c;
-    }
-    at = skip_blanks(at, end);
-    *line = span_make(at, (size_t)(end - at));
-    /* One that fills `word` is longer than any command. */
-    return cmd_table_find(span_make(word, len));
 }
 
 bool cmd_is_instant(struct span line)

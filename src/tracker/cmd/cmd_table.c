@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One row per command. */
+/* One row per command, and how the row of a line is found. */
 #include "tracker/cmd/cmd_list.h"
-
-#include <string.h>
+#include "tracker/cmd/cmd_run.h"
 
 static const struct cmd_row rows[] = {
     {"noop", cmd_noop, CMD_MEMORY | CMD_INSTANT, ""},
@@ -62,14 +61,55 @@ const struct cmd_row *cmd_table(void)
     return rows;
 }
 
+/* What a command may consist of, in lower case. */
+static const char word_char[256] = {
+    ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7',
+    ['8'] = '8', ['9'] = '9', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd', ['E'] = 'e', ['F'] = 'f',
+    ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j', ['K'] = 'k', ['L'] = 'l', ['M'] = 'm', ['N'] = 'n',
+    ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r', ['S'] = 's', ['T'] = 't', ['U'] = 'u', ['V'] = 'v',
+    ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd',
+    ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h', ['i'] = 'i', ['j'] = 'j', ['k'] = 'k', ['l'] = 'l',
+    ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't',
+    ['u'] = 'u', ['v'] = 'v', ['w'] = 'w', ['x'] = 'x', ['y'] = 'y', ['z'] = 'z', ['_'] = '_'};
+
+/* Whether `word` is `name`, in whatever case. */
+static bool is_name(const char *name, struct span word)
+{
+    for (size_t i = 0; i < word.len; i++) {
+        if (name[i] == '\0' || word_char[(unsigned char)word.ptr[i]] != name[i])
+            return false;
+    }
+    return name[word.len] == '\0';
+}
+
+static size_t word_len(struct span s)
+{
+    size_t len = 0;
+    while (len < s.len && word_char[(unsigned char)s.ptr[len]] != '\0')
+        len++;
+    return len;
+}
+
+static struct span skip_blanks(struct span s)
+{
+    while (s.len != 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+        s = span_make(s.ptr + 1, s.len - 1);
+    return s;
+}
+
 const struct cmd_row *cmd_table_find(struct span name)
 {
-    if (name.len == 0)
-        return NULL;
+    char first = name.len != 0 ? word_char[(unsigned char)name.ptr[0]] : '\0';
     for (const struct cmd_row *row = rows; row->name != NULL; row++) {
-        /* Most differ in their first letter. */
-        if (row->name[0] == name.ptr[0] && span_is(name, row->name))
+        if (row->name[0] == first && is_name(row->name, name))
             return row;
     }
     return NULL;
+}
+
+const struct cmd_row *cmd_take_command(struct span *line)
+{
+    struct span rest = skip_blanks(*line), word = span_make(rest.ptr, word_len(rest));
+    *line = skip_blanks(span_make(rest.ptr + word.len, rest.len - word.len));
+    return cmd_table_find(word);
 }

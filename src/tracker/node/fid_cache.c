@@ -20,7 +20,7 @@ struct fid_cache {
     memcached_st *mc; /* NULL: no servers */
     char *servers;    /* the setting that `mc` was made from */
     time_t ttl_s;
-    int64_t looked_mono_ms; /* 0: never */
+    int64_t looked_mono_ms; /* with `servers`: when the setting was looked at */
     int64_t *dead_until_ms; /* of each server: when it may be asked again. The library would wait anew each time */
 };
 
@@ -89,10 +89,12 @@ static void connect_to(struct fid_cache *fc, const char *servers)
 
 void fid_cache_configure(struct fid_cache *fc, const struct cluster *c)
 {
-    int64_t now = clock_mono_ms();
-    if (fc->looked_mono_ms != 0 && now - fc->looked_mono_ms < LOOK_EVERY_MS && fc->servers != NULL)
-        return;
     const char *servers = cluster_setting(c, "memcache_servers");
+    if (fc->servers == NULL && servers == NULL)
+        return;
+    int64_t now = clock_mono_ms();
+    if (fc->servers != NULL && now - fc->looked_mono_ms < LOOK_EVERY_MS)
+        return;
     fc->looked_mono_ms = now;
     fc->ttl_s = (time_t)cluster_setting_u64(c, "memcache_ttl", DEFAULT_TTL_S);
     if (servers == NULL)

@@ -139,7 +139,8 @@ START_TEST(writing_at_once)
 {
     struct buf b = BUF_ZERO;
     kv_put(&b, "bytes", span_make("\0\xff", 2));
-    kv_put_str(&b, "text&", "a b");
+    kv_put_str(&b, "text", "a b");
+    kv_put_pair(&b, span_make("\0&", 2), span_of("a=b"));
     kv_put_u64(&b, "u", UINT64_MAX);
     kv_put_i64(&b, "i", INT64_MIN);
     kv_put(&b, "none", span_make(NULL, 0));
@@ -147,8 +148,9 @@ START_TEST(writing_at_once)
     kv_put_nth(&b, "path", 12, span_of("p="));
     kv_put_nth(&b, "", 0, span_make(NULL, 0));
     kv_put_str(&b, "", "");
-    ck_assert_str_eq(buf_cstr(&b), "bytes=%00%FF&text%26=a+b&u=18446744073709551615&i=-9223372036854775808&none=more"
-                                   "&path12=p%3D&0=&=");
+    ck_assert_str_eq(buf_cstr(&b),
+                     "bytes=%00%FF&text=a+b&%00%26=a%3Db&u=18446744073709551615&i=-9223372036854775808&none=more"
+                     "&path12=p%3D&0=&=");
     buf_fini(&b);
 }
 END_TEST

@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "harness.h"
+#include "tracker/cmd/cmd_run.h"
 
 #include <ctype.h>
 #include <sqlite3.h>
@@ -186,4 +187,55 @@ START_TEST(every_argument_of_what_deletes)
 }
 END_TEST
 
-UNIT_MAIN("cmd_arguments", every_argument_of_every_command, every_argument_of_what_deletes)
+static const char *taken(const char *text, size_t len, struct span *rest)
+{
+    *rest = span_make(text, len);
+    const struct cmd_row *row = cmd_take_command(rest);
+    return row != NULL ? row->name : "none";
+}
+
+START_TEST(the_command_of_a_line)
+{
+    static const struct {
+        const char *line, *name, *rest;
+    } rows[] = {
+        {"noop", "noop", ""},
+        {"get_paths a=1", "get_paths", "a=1"},
+        {" \t Get_PATHS \t a=1 ", "get_paths", "a=1 "},
+        {"get_path a=1", "none", "a=1"},
+        {"get_pathss a=1", "none", "a=1"},
+        {"g", "none", ""},
+        {"noop&a=1", "noop", "&a=1"},
+        {"noop\r", "noop", "\r"},
+        {"", "none", ""},
+        {" \t", "none", ""},
+        {"=noop", "none", "=noop"},
+        {"noop_ x", "none", "x"},
+        {"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_noop_and_more x", "none", "x"},
+    };
+    struct span rest;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        ck_assert_str_eq(taken(rows[i].line, strlen(rows[i].line), &rest), rows[i].name);
+        ck_assert_msg(span_is(rest, rows[i].rest), "'%s'", rows[i].line);
+    }
+    /* Every command, whatever stands behind it, and nothing but what its length says. */
+    for (const struct cmd_row *row = cmd_table(); row->name != NULL; row++) {
+        char line[80];
+        size_t len = strlen(row->name);
+        for (int c = 0; c < 256; c++) {
+            (void)snprintf(line, sizeof(line), "%s%c", row->name, c);
+            bool goes_on = c == '_' || (c < 128 && isalnum(c));
+            ck_assert_msg((strcmp(taken(line, len + 1, &rest), row->name) == 0) == !goes_on, "%s, byte %d", row->name,
+                          c);
+        }
+        ck_assert_str_eq(taken(line, len, &rest), row->name);
+        ck_assert_ptr_eq(cmd_table_find(span_make(line, len)), row);
+        ck_assert_str_ne(taken(line, len - 1, &rest), row->name);
+    }
+    ck_assert_ptr_null(cmd_table_find(span_make("noop\0x", 6)));
+    ck_assert_ptr_null(cmd_table_find(span_make("\0", 1)));
+    ck_assert_ptr_null(cmd_table_find(span_make(NULL, 0)));
+}
+END_TEST
+
+UNIT_MAIN("cmd_arguments", the_command_of_a_line, every_argument_of_every_command, every_argument_of_what_deletes)
