@@ -240,8 +240,35 @@ START_TEST(transactions)
 }
 END_TEST
 
+/* The room for a cell is known before, or found out: none is cut off, whatever came before it. */
+START_TEST(cells_of_all_lengths)
+{
+    static const size_t lens[] = {1, 65000, 0, 4095, 4096, 4097, 255, 256, 60000, 2};
+    struct store *st = fx.st;
+    char *text = mem_alloc(65000);
+    for (size_t i = 0; i < 65000; i++)
+        text[i] = (char)('a' + i % 26);
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        struct store_bytes value = {NULL, 0};
+        OK(st, store_setting_set(st, "long", span_make(text, lens[i])));
+        OK(st, store_setting_get(st, "long", &value));
+        ck_assert(span_eq(store_bytes_span(&value), span_make(text, lens[i])));
+        store_bytes_free(&value);
+        uint32_t dmid = 0;
+        size_t name_len = lens[i] % 255 + 1;
+        OK(st, store_domain_create(st, span_make(text, name_len), &dmid));
+        struct store_domains list = {NULL, 0};
+        OK(st, store_domain_list(st, &list));
+        ck_assert(span_eq(store_bytes_span(&list.rows[list.n - 1].name), span_make(text, name_len)));
+        store_domains_free(&list);
+        OK(st, store_domain_delete(st, dmid, NULL));
+    }
+    free(text);
+}
+END_TEST
+
 int main(void)
 {
     return FIXTURE_RUN("store_topology", domains, classes, default_class_is_made_by_an_update, hosts_and_devices,
-                       settings, transactions);
+                       settings, cells_of_all_lengths, transactions);
 }
