@@ -118,7 +118,8 @@ const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, const struc
 /*
  * Requests of one kind that came together share a round trip, and a commit: cmd_go_ahead() reads or registers what up
  * to CMD_TOGETHER_MAX lines ask for; then those with `is_taken` are each run by cmd_run_ahead() (once, in any order),
- * the others by cmd_run(). Query threads only.
+ * the others by cmd_run(). cmd_end() follows. Lookups are answered by the snapshot of the cluster that they were read
+ * by. Query threads only.
  */
 enum cmd_kind { CMD_ALONE, CMD_LOOKUPS, CMD_OPENS, CMD_KINDS };
 enum { CMD_TOGETHER_MAX = 20 };

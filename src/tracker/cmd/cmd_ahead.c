@@ -111,7 +111,6 @@ static enum mog_err ahead_read_domain(struct cmd_ctx *ctx, size_t first, size_t 
         struct cmd_ahead *a = &ctx->ahead[who[k]];
         a->err = e != MOG_OK ? e : found[k].file.fid != 0 ? MOG_OK : MOG_ENOTFOUND;
         a->is_known = a->err != MOG_ENOTFOUND || is_sure;
-        a->flags = flags;
         a->found = found[k];
     }
     return is_of_all(e) ? MOG_OK : e;
@@ -202,7 +201,8 @@ void cmd_go_ahead(struct cmd_ctx *ctx, enum cmd_kind kind, struct cmd_line *line
         }
         e = kind == CMD_OPENS ? open_all(ctx, lines, n) : read_all(ctx, lines, n);
     }
-    cmd_end(ctx);
+    if (kind == CMD_OPENS)
+        cmd_end(ctx); /* they wait for storage nodes, and for as long an old snapshot would stay in memory */
     for (size_t i = 0; i < n; i++) {
         lines[i].is_taken = lines[i].is_taken && is_of_all(e);
         if (!lines[i].is_taken)
@@ -225,10 +225,7 @@ const struct cmd_row *cmd_run_ahead(struct cmd_ctx *ctx, size_t i, const struct 
 enum mog_err cmd_find_file(struct cmd_ctx *ctx, unsigned flags, struct store_found *out)
 {
     struct cmd_ahead *a = ctx->mine;
-    /* The snapshot of the cluster may have changed since. */
-    unsigned more = STORE_READ_DEVIDS | STORE_READ_CHECKSUM, less = STORE_READ_FID;
-    unsigned missing = a != NULL ? (flags & ~a->flags & more) | (a->flags & ~flags & less) : 0;
-    if (a == NULL || !a->is_known || a->dmid != ctx->domain->dmid || missing != 0)
+    if (a == NULL || !a->is_known)
         return store_file_find(ctx->st, ctx->domain->dmid, ctx->key, flags, out);
     *out = a->found;
     a->found = (struct store_found){0};

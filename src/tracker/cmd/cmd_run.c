@@ -43,6 +43,7 @@ void cmd_ctx_free(struct cmd_ctx *ctx)
 {
     if (ctx == NULL)
         return;
+    cmd_end(ctx);
     store_free(ctx->st);
     node_free(ctx->node);
     fid_cache_free(ctx->cache);
@@ -315,7 +316,9 @@ void cmd_run_parsed(struct cmd_ctx *ctx, const struct cmd_row *row, int64_t star
 {
     ctx->peer_ip = client->ip;
     ctx->wants_alt = span_is(cmd_arg(ctx, "zone"), "alt");
-    ctx->cluster = cluster_box_borrow(ctx->shared->box);
+    bool is_lent = ctx->cluster != NULL;
+    if (!is_lent)
+        ctx->cluster = cluster_box_borrow(ctx->shared->box);
     if (row == NULL)
         cmd_err(ctx, "unknown_command");
     else if ((row->flags & CMD_ADMIN) && !client->is_admin)
@@ -336,8 +339,8 @@ void cmd_run_parsed(struct cmd_ctx *ctx, const struct cmd_row *row, int64_t star
     if (!cmd_failed(ctx) && (row->flags & CMD_NUDGE))
         cluster_box_ask(ctx->shared->box);
     write_answer(ctx, out);
-    cluster_box_release(ctx->shared->box, ctx->cluster);
-    ctx->cluster = NULL;
+    if (!is_lent)
+        cmd_end(ctx);
     count(ctx, row, started_us);
 }
 

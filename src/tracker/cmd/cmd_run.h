@@ -38,7 +38,10 @@ void cmd_ahead_free(struct cmd_ahead *all); /* CMD_TOGETHER_MAX of them, or NULL
 const struct cmd_row *cmd_take_command(struct span *line);
 /* Forget the last request. */
 void cmd_reset(struct cmd_ctx *ctx);
-/* Run a command (NULL: unknown) whose arguments are in ctx->args, and append the answer; `started_us`: for its cost. */
+/*
+ * Run a command (NULL: unknown) whose arguments are in ctx->args, and append the answer; `started_us`: for its cost.
+ * By the snapshot of the cluster that is borrowed, or else by the present one.
+ */
 void cmd_run_parsed(struct cmd_ctx *ctx, const struct cmd_row *row, int64_t started_us, const struct cmd_client *client,
                     struct buf *out);
 

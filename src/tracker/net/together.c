@@ -227,6 +227,7 @@ static void run_all(struct cmd_ctx *ctx, struct request **all, size_t n)
         query_end(ctx, all[i], started_us);
         all[done++] = all[i];
     }
+    cmd_end(ctx);
     if (done != 0)
         query_answer(s, all, done);
 }
