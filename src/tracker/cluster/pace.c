@@ -202,13 +202,11 @@ static bool is_quiet(struct pace *p, int64_t begun_us, int64_t now_us)
     return is || (p->unquiet_us > NEVER_QUIET_US && begun_us >= p->begun_us + SETTLE_US);
 }
 
-void pace_served(struct pace *p, size_t kind, int64_t begun_us, int64_t now_us)
+/* Under the lock. */
+static void serve(struct pace *p, size_t kind, int64_t begun_us, int64_t now_us)
 {
-    if (p == NULL || kind >= p->kinds)
-        return;
     double took_us = (double)(now_us - begun_us);
     struct usual *u = &p->usual[kind];
-    pthread_mutex_lock(&p->lock);
     /* Jobs have made the most of their absence; a few who come now and then need not begin with the worst. */
     if (now_us - p->served_us >= ACTIVE_US && !p->are_few) {
         p->interval_us = p->most_us;
@@ -224,6 +222,17 @@ void pace_served(struct pace *p, size_t kind, int64_t begun_us, int64_t now_us)
             learn(u, took_us, now_us);
     }
     p->served_us = now_us;
+}
+
+void pace_served(struct pace *p, const struct pace_request *all, size_t n, int64_t now_us)
+{
+    if (p == NULL || n == 0)
+        return;
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].kind < p->kinds)
+            serve(p, all[i].kind, all[i].begun_us, now_us);
+    }
     pthread_mutex_unlock(&p->lock);
 }
 

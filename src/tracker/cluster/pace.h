@@ -26,8 +26,12 @@ struct pace *pace_new(size_t kinds, int64_t least_rate);
 void pace_free(struct pace *p);
 void pace_set_least_rate(struct pace *p, int64_t least_rate);
 
-/* A request of this kind (below `kinds`), which came at `begun_us`, is answered. */
-void pace_served(struct pace *p, size_t kind, int64_t begun_us, int64_t now_us);
+/* Requests that are answered now; of kinds that are not below `kinds` nothing is remembered. */
+struct pace_request {
+    size_t kind;
+    int64_t begun_us; /* when it came */
+};
+void pace_served(struct pace *p, const struct pace_request *all, size_t n, int64_t now_us);
 /* A client has made one more item that is to be worked on soon. */
 void pace_owe(struct pace *p, enum pace_lane lane);
 

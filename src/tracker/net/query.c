@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,13 +154,20 @@ static void count_cost(struct server *s, const struct request *r)
 }
 
 /*
- * The jobs hold back when it took longer than it does without them. Who looks at the cluster's state is no load; what
+ * The jobs hold back when they took longer than they do without them. Who looks at the cluster's state is no load; what
  * waited for the first look at it is no measure.
  */
-static void tell_jobs(const struct request *r)
+static void tell_jobs(struct server *s, struct request *const *all, size_t n, int64_t now_us)
 {
-    if (r->row != NULL && (r->row->flags & CMD_DOMAIN) != 0 && !r->was_held)
-        pace_served(r->server->shared->pace, (size_t)(r->row - cmd_table()), r->sent_us, r->done_us);
+    struct pace_request served[CMD_TOGETHER_MAX];
+    size_t count = 0;
+    assert(n <= CMD_TOGETHER_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const struct request *r = all[i];
+        if (r->row != NULL && (r->row->flags & CMD_DOMAIN) != 0 && !r->was_held)
+            served[count++] = (struct pace_request){(size_t)(r->row - cmd_table()), r->sent_us};
+    }
+    pace_served(s->shared->pace, served, count, now_us);
 }
 
 /*
@@ -177,10 +185,9 @@ static void account(struct server *s, struct request *const *all, size_t n)
         count_cost(s, all[i]);
     }
     pthread_mutex_unlock(&s->told_lock);
-    for (size_t i = 0; i < n; i++) {
-        tell_jobs(all[i]);
+    tell_jobs(s, all, n, now_us);
+    for (size_t i = 0; i < n; i++)
         atomic_store(&all[i]->is_told, true);
-    }
 }
 
 /* A socket that does not take all of it, or nothing, is left to the loop. */

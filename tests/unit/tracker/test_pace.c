@@ -15,6 +15,12 @@ struct world {
     unsigned begun[PACE_LANES]; /* items */
 };
 
+/* One request is answered. */
+static void served(struct pace *p, size_t kind, int64_t begun_us, int64_t now_us)
+{
+    pace_served(p, &(struct pace_request){kind, begun_us}, 1, now_us);
+}
+
 static void setup(struct world *w)
 {
     *w = (struct world){.p = pace_new(KINDS, LEAST_RATE), .now = BEGIN};
@@ -27,7 +33,7 @@ static void second(struct world *w, size_t kind, int64_t took_us, unsigned at_wo
         pace_begin(w->p);
     for (unsigned i = 0; i < 1000; i++) {
         w->now += MS;
-        pace_served(w->p, kind, w->now - took_us, w->now);
+        served(w->p, kind, w->now - took_us, w->now);
         w->begun[lane] += pace_ask(w->p, lane, w->now) == 0;
     }
     for (unsigned i = 0; i < at_work; i++)
@@ -57,7 +63,7 @@ START_TEST(jobs_begin_carefully_when_clients_come)
 {
     struct world w;
     setup(&w);
-    pace_served(w.p, QUICK, w.now - MS, w.now);
+    served(w.p, QUICK, w.now - MS, w.now);
     ck_assert_int_eq(pace_ask(w.p, PACE_CHECK, w.now), 0);
     int64_t wait = pace_ask(w.p, PACE_CHECK, w.now + MS);
     ck_assert_int_gt(wait, 10 * MS);
@@ -129,7 +135,7 @@ START_TEST(a_few_late_requests_are_enough)
     pace_begin(w.p);
     for (unsigned i = 0; i < 2000; i++) {
         w.now += MS;
-        pace_served(w.p, QUICK, w.now - (i % 50 == 0 ? 20 : 1) * MS, w.now);
+        served(w.p, QUICK, w.now - (i % 50 == 0 ? 20 : 1) * MS, w.now);
         w.begun[PACE_REPLICATE] += i >= 1000 && pace_ask(w.p, PACE_REPLICATE, w.now) == 0;
     }
     ck_assert_uint_lt(w.begun[PACE_REPLICATE], 100);
@@ -224,7 +230,7 @@ START_TEST(a_longer_median_is_late)
     for (unsigned i = 0; i < 20; i++) {
         second(&w, QUICK, MS, 0, PACE_CHECK);
         for (unsigned k = 0; k < 50; k++)
-            pace_served(w.p, QUICK, w.now - 5 * MS, w.now);
+            served(w.p, QUICK, w.now - 5 * MS, w.now);
     }
     for (unsigned i = 0; i < 4; i++)
         (void)begun_in_second(&w, MS, 1);
@@ -264,7 +270,7 @@ START_TEST(jobs_begin_carefully_when_clients_come_back)
         (void)begun_in_second(&w, MS, i >= 2);
     ck_assert_uint_ge(begun_in_second(&w, MS, 1), 950);
     w.now += 2 * SECOND;
-    pace_served(w.p, QUICK, w.now - MS, w.now);
+    served(w.p, QUICK, w.now - MS, w.now);
     ck_assert_int_eq(pace_ask(w.p, PACE_CHECK, w.now), 0);
     ck_assert_int_gt(pace_ask(w.p, PACE_CHECK, w.now + 1), 10 * MS);
     pace_free(w.p);
@@ -274,14 +280,14 @@ END_TEST
 START_TEST(no_pace_holds_nothing_back)
 {
     pace_begin(NULL);
-    pace_served(NULL, QUICK, 0, 1);
+    served(NULL, QUICK, 0, 1);
     pace_owe(NULL, PACE_DELETE);
     ck_assert_int_eq(pace_ask(NULL, PACE_DELETE, 1), 0);
     pace_end(NULL, 1);
     pace_free(NULL);
     struct world w;
     setup(&w);
-    pace_served(w.p, KINDS, w.now - MS, w.now); /* unknown kinds are nobody */
+    served(w.p, KINDS, w.now - MS, w.now); /* unknown kinds are nobody */
     ck_assert_int_eq(pace_ask(w.p, PACE_CHECK, w.now), 0);
     ck_assert_int_eq(pace_ask(w.p, PACE_CHECK, w.now), 0);
     pace_free(w.p);

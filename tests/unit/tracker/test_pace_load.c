@@ -119,7 +119,7 @@ static void serve(struct machine *m, double share)
             m->open[left++] = *r;
             continue;
         }
-        pace_served(m->p, 0, r->seen_us, m->now);
+        pace_served(m->p, &(struct pace_request){0, r->seen_us}, 1, m->now);
         m->took_us[m->n_took++ % LATENCIES] = (uint32_t)(m->now - r->came_us);
     }
     m->n_open = left;

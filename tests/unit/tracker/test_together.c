@@ -306,7 +306,8 @@ START_TEST(who_was_held_at_the_start_is_no_measure)
     int64_t now_us = (clock_mono_us() / 1000000 + 1) * 1000000 + 500 * 1000; /* not in the look of a second */
     for (unsigned i = 0; i < 300; i++) {
         now_us += 10 * 1000;
-        pace_served(pace, (size_t)(row_of("create_open") - cmd_table()), now_us - 30 * 1000 * 1000, now_us);
+        struct pace_request late = {(size_t)(row_of("create_open") - cmd_table()), now_us - 30 * 1000 * 1000};
+        pace_served(pace, &late, 1, now_us);
     }
     (void)pace_ask(pace, PACE_CHECK, now_us);
     ck_assert_int_gt(pace_ask(pace, PACE_CHECK, now_us + 1), 10 * 1000);
