@@ -21,7 +21,7 @@ static const double TOLERANCE = 1.5;
 static const double FEW = 0.1, FEW_TOLERANCE = 3;
 /*
  * So much of what is usual a look changes at most. Down is quicker: jobs may have left a queue behind them, which makes
- * what comes during a look slow, but never quick.
+ * what comes during a look slow.
  */
 static const double LEARN_UP = 0.2, LEARN_DOWN = 0.3;
 /* What tails are taken for at first, in medians. */
@@ -35,15 +35,23 @@ enum {
     SECOND_US = 1000000,
     ACTIVE_US = SECOND_US, /* clients that were served so lately count as being there */
     FIRST = 100,           /* requests from which there is a notion of what is usual */
-    LOOK_LEAST = 300,      /* requests */
-    /* A window of requests lasts so long and has so many; with few clients it lasts longer and has less. */
+    LOOK_LEAST = 150,      /* requests */
+    /*
+     * A window of requests lasts so long and has so many; with few clients it lasts longer and has less. Who asks still
+     * more rarely is not worth holding anything back for.
+     */
     WINDOW_US = 50 * 1000,
     WINDOW_REQUESTS = 100,
     FEW_US = SECOND_US,
     FEW_REQUESTS = 20,
-    /* Where jobs are always at work, there are no quiet requests unless jobs pause now and then. */
+    FEWEST_US = 5 * SECOND_US,
+    /*
+     * Where jobs are always at work, there are no quiet requests unless jobs pause now and then: at the beginning of
+     * each second, for twice as long as late requests take.
+     */
     LOOK_EVERY_US = SECOND_US,
-    LOOK_US = 30 * 1000,
+    LOOK_LEAST_US = 60 * 1000,
+    LOOK_MOST_US = 200 * 1000,
     /* What lasts longer cannot be paused: then what is usual is seen while nothing else begins. */
     NEVER_QUIET_US = 10 * SECOND_US,
     SETTLE_US = 10 * 1000,
@@ -82,6 +90,10 @@ struct pace {
     int64_t paced_us;   /* the last one that was not owed */
     int64_t ended_us;   /* the last work of a job */
     size_t at_work;
+    int64_t stirred_us;  /* when there last was work, and none before */
+    int64_t calm_us;     /* when there last was none any more, in a look or before it */
+    int64_t look_us;     /* how long a look lasts */
+    double tail_us;      /* the longest usual TAIL of late */
     struct tally window; /* of requests of all kinds, since `window_us` */
     int64_t window_us;
     double waited_us;  /* all of the window's together */
@@ -104,6 +116,7 @@ struct pace *pace_new(size_t kinds, int64_t least_rate)
     p->kinds = kinds;
     p->interval_us = p->most_us = most_of(least_rate);
     p->served_us = -ACTIVE_US;
+    p->look_us = LOOK_LEAST_US;
     return p;
 }
 
@@ -123,6 +136,8 @@ static double within(double value, double least, double most)
 
 void pace_set_least_rate(struct pace *p, int64_t least_rate)
 {
+    if (p == NULL)
+        return;
     pthread_mutex_lock(&p->lock);
     p->most_us = most_of(least_rate);
     p->interval_us = within(p->interval_us, 0, p->most_us);
@@ -162,8 +177,10 @@ static void learn(struct usual *u, double took_us, int64_t now_us)
     count(&u->quiet, u, took_us);
     if (u->quiet.n < LOOK_LEAST || now_us - u->since_us < SECOND_US)
         return;
-    for (enum mark m = 0; m < MARKS; m++)
+    for (enum mark m = 0; m < MARKS; m++) {
         u->us[m] *= factor(excess(&u->quiet, m, DOUBT), LEARN_DOWN, LEARN_UP);
+        u->us[m] = u->us[m] > 1 ? u->us[m] : 1;
+    }
     u->quiet = (struct tally){0};
     u->since_us = now_us;
 }
@@ -177,27 +194,52 @@ static void begin_window(struct pace *p, int64_t now_us)
     p->is_disturbed = false;
 }
 
+/* Under the lock: from 1, far too many of the window's requests are late, to -1, far too few. */
+static double lateness(const struct pace *p)
+{
+    double most = excess(&p->window, MEDIAN, 0);
+    /* One in a hundred is chance among fewer. */
+    return p->window.n < WINDOW_REQUESTS ? most : within(excess(&p->window, TAIL, 0), most, 1);
+}
+
 /* Under the lock. */
 static void judge(struct pace *p, const struct usual *u, double took_us, int64_t now_us)
 {
     count(&p->window, u, took_us / (p->are_few ? FEW_TOLERANCE : TOLERANCE));
     p->waited_us += took_us;
+    p->tail_us = within(u->us[TAIL], p->tail_us, LOOK_MOST_US);
     int64_t since_us = now_us - p->window_us;
-    if ((p->window.n < WINDOW_REQUESTS || since_us < WINDOW_US) && (p->window.n < FEW_REQUESTS || since_us < FEW_US))
+    bool is_long = since_us >= WINDOW_US && p->window.n >= WINDOW_REQUESTS;
+    bool is_longer = since_us >= FEW_US && p->window.n >= FEW_REQUESTS;
+    if (!is_long && !is_longer && since_us < FEWEST_US)
         return;
-    double most = -1;
-    for (enum mark m = 0; m < MARKS; m++)
-        most = within(excess(&p->window, m, 0), most, 1);
-    if (p->is_disturbed)
-        p->interval_us = within(p->interval_us * factor(most, SHORTER, LONGER), INTERVAL_LEAST_US, p->most_us);
+    if (p->is_disturbed) {
+        double late = is_long || is_longer ? lateness(p) : -1;
+        p->interval_us = within(p->interval_us * factor(late, SHORTER, LONGER), INTERVAL_LEAST_US, p->most_us);
+    }
     p->are_few = p->waited_us < FEW * (double)since_us;
+    p->look_us = (int64_t)within(2 * p->tail_us, LOOK_LEAST_US, LOOK_MOST_US);
+    p->tail_us *= 1 - LEARN_DOWN;
     begin_window(p, now_us);
 }
 
-/* Under the lock. No job can have disturbed a request that began then, or none that pauses. */
-static bool is_quiet(struct pace *p, int64_t begun_us, int64_t now_us)
+/* The end of the look of the second in which this was. */
+static int64_t look_end(const struct pace *p, int64_t then_us)
 {
-    bool is = p->at_work == 0 && begun_us >= p->ended_us;
+    return then_us - then_us % LOOK_EVERY_US + p->look_us;
+}
+
+/*
+ * Under the lock: whether a request of this kind that began then tells what is usual. What counts is when it began, not
+ * whether jobs began again before it ended: else there would be no long ones among those that tell.
+ */
+static bool is_quiet(struct pace *p, const struct usual *u, int64_t begun_us, int64_t now_us)
+{
+    bool is_idle = p->at_work == 0 && begun_us - p->ended_us >= SECOND_US;
+    int64_t end_us = look_end(p, begun_us);
+    bool has_stirred = p->at_work != 0 && p->stirred_us < end_us;
+    bool is_look = begun_us >= p->calm_us && !has_stirred && (double)begun_us + u->us[TAIL] <= (double)end_us;
+    bool is = is_idle || is_look;
     p->unquiet_us = is ? 0 : p->unquiet_us + (int64_t)within((double)(now_us - p->served_us), 0, STEP_MAX_US);
     return is || (p->unquiet_us > NEVER_QUIET_US && begun_us >= p->begun_us + SETTLE_US);
 }
@@ -210,10 +252,11 @@ static void serve(struct pace *p, size_t kind, int64_t begun_us, int64_t now_us)
     /* Jobs have made the most of their absence; a few who come now and then need not begin with the worst. */
     if (now_us - p->served_us >= ACTIVE_US && !p->are_few) {
         p->interval_us = p->most_us;
+        p->are_few = true;
         begin_window(p, now_us);
     }
-    bool quiet = is_quiet(p, begun_us, now_us);
-    p->is_disturbed = p->is_disturbed || !quiet;
+    bool quiet = is_quiet(p, u, begun_us, now_us);
+    p->is_disturbed = p->is_disturbed || p->at_work != 0 || begun_us < p->ended_us;
     if (u->first < FIRST) {
         learn_first(u, took_us);
     } else {
@@ -262,8 +305,8 @@ static double wait_of(const struct pace *p, const struct lane *lane, int64_t now
 {
     if (now_us - p->served_us >= ACTIVE_US || p->most_us < INTERVAL_NONE_US)
         return 0;
-    if (now_us % LOOK_EVERY_US < LOOK_US)
-        return (double)(LOOK_US - now_us % LOOK_EVERY_US);
+    if (now_us < look_end(p, now_us))
+        return (double)(look_end(p, now_us) - now_us);
     if (lane->owed + lane->owed_before != 0 || p->interval_us < INTERVAL_NONE_US)
         return 0;
     double own_us = p->interval_us - (double)(now_us - lane->begun_us);
@@ -284,19 +327,20 @@ int64_t pace_ask(struct pace *p, enum pace_lane lane, int64_t now_us)
         if (*owed != 0)
             --*owed;
         else
-            p->paced_us = now_us;
-        l->begun_us = p->begun_us = now_us;
+            p->paced_us = l->begun_us = now_us;
+        p->begun_us = now_us;
     }
     pthread_mutex_unlock(&p->lock);
     return wait_us <= 0 ? 0 : (int64_t)wait_us + 1;
 }
 
-void pace_begin(struct pace *p)
+void pace_begin(struct pace *p, int64_t now_us)
 {
     if (p == NULL)
         return;
     pthread_mutex_lock(&p->lock);
-    p->at_work++;
+    if (p->at_work++ == 0)
+        p->stirred_us = now_us;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -305,7 +349,8 @@ void pace_end(struct pace *p, int64_t now_us)
     if (p == NULL)
         return;
     pthread_mutex_lock(&p->lock);
-    p->at_work--;
     p->ended_us = now_us;
+    if (--p->at_work == 0 && p->stirred_us < look_end(p, now_us))
+        p->calm_us = now_us;
     pthread_mutex_unlock(&p->lock);
 }

@@ -21,7 +21,8 @@ struct pace;
 /* Each has its own intervals. */
 enum pace_lane { PACE_REPLICATE, PACE_DELETE, PACE_CHECK, PACE_LANES };
 
-/* `kinds`: how many kinds of requests there are. `least_rate`: so many items a second of each lane may always begin. */
+/* `kinds`: how many kinds of requests there are. `least_rate`: about so many items a second of each lane may always
+ * begin. */
 struct pace *pace_new(size_t kinds, int64_t least_rate);
 void pace_free(struct pace *p);
 void pace_set_least_rate(struct pace *p, int64_t least_rate);
@@ -38,7 +39,7 @@ void pace_owe(struct pace *p, enum pace_lane lane);
 /* May an item begin? 0: it does; otherwise ask again after so many microseconds, or sooner. */
 int64_t pace_ask(struct pace *p, enum pace_lane lane, int64_t now_us);
 /* Work of a job, held back or not, is begun; has ended. */
-void pace_begin(struct pace *p);
+void pace_begin(struct pace *p, int64_t now_us);
 void pace_end(struct pace *p, int64_t now_us);
 
 #endif

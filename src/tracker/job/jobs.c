@@ -225,7 +225,7 @@ static void wait_for_turn(struct job_worker *w, enum store_queue q)
 static void run_master(struct job_worker *w, struct job_item *item)
 {
     struct pace *pace = w->jobs->config.pace;
-    pace_begin(pace);
+    pace_begin(pace, clock_mono_us());
     bool any = job_master_pass(w);
     pace_end(pace, clock_mono_us());
     if (!any)
@@ -283,7 +283,7 @@ static void work(void *worker, void *value)
             item = NULL;
         }
     } else {
-        pace_begin(j->config.pace);
+        pace_begin(j->config.pace, clock_mono_us());
         work_item(w, item);
         pace_end(j->config.pace, clock_mono_us());
     }

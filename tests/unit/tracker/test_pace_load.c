@@ -141,7 +141,7 @@ static void work(struct machine *m, double share)
         int64_t wait_us = pace_ask(m->p, workers[i], m->now);
         m->workers[i].ask_us = m->now + (wait_us + 999) / 1000 * 1000;
         if (wait_us == 0) {
-            pace_begin(m->p);
+            pace_begin(m->p, m->now);
             m->at_work++;
             m->begun[workers[i]]++;
             m->workers[i].left_us = by_chance(m, ITEM_US);

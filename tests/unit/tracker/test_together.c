@@ -302,7 +302,7 @@ START_TEST(who_was_held_at_the_start_is_no_measure)
     struct pace *pace = s.shared->pace;
     finish(&s, "create_open", 60 * 1000 * 1000, true);
     finish(&s, "create_open", 1, false);
-    pace_begin(pace);
+    pace_begin(pace, clock_mono_us());
     int64_t now_us = (clock_mono_us() / 1000000 + 1) * 1000000 + 500 * 1000; /* not in the look of a second */
     for (unsigned i = 0; i < 300; i++) {
         now_us += 10 * 1000;
