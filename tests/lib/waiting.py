@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Waiting for conditions, and addresses that nobody else uses. Deadlines are for programs without a sanitizer."""
+import os
 import random
+import signal
 import socket
 import time
 
@@ -28,6 +30,18 @@ def wait_until(condition, seconds=DEADLINE, what="", pause=0.05):
             name = what or getattr(condition, "__name__", "condition")
             raise AssertionError(f"not within {seconds:g} s: {name}" + (f" ({error!r})" if error else ""))
         time.sleep(pause)
+
+
+def freeze(pid):
+    """Stop a process. SIGSTOP alone only asks for it: its threads run on until one of them has taken the signal."""
+    def is_still():
+        states = set()
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/stat") as f:
+                states.add(f.read().rsplit(")", 1)[1].split()[0])
+        return states == {"T"}
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(is_still, what=f"process {pid} stands still", pause=0.002)
 
 
 def new_address():

@@ -5,6 +5,7 @@ import signal
 import unittest
 
 from cluster import ClusterTest, wait_until
+from waiting import freeze
 
 
 class Scope(ClusterTest):
@@ -109,7 +110,7 @@ class Stalled(ClusterTest):
                                        pad + ".fid"))
                 lost[fid] = other
         self.assertTrue(lost)
-        os.kill(self.cluster.nodes[hung - 1].pid, signal.SIGSTOP)
+        freeze(self.cluster.nodes[hung - 1].pid)
         self.addCleanup(os.kill, self.cluster.nodes[hung - 1].pid, signal.SIGCONT)
         self.client.request("fsck_reset")
         self.client.request("fsck_start")

@@ -6,6 +6,7 @@ import unittest
 
 from cluster import ClusterTest, http, wait_until
 from database import SERVER
+from waiting import freeze
 
 
 class TakeOver(ClusterTest):
@@ -60,7 +61,7 @@ class HandBack(ClusterTest):
             self.client.upload(name, f"f{i}", b"abc", class_="two")
         self.client.request("set_state", host="node2", device=2, state="alive")
         self.cluster.wait_writeable([1, 2])
-        os.kill(self.cluster.nodes[1].pid, signal.SIGSTOP)
+        freeze(self.cluster.nodes[1].pid)
         self.addCleanup(lambda: os.kill(self.cluster.nodes[1].pid, signal.SIGCONT))
         self.client.admin("!want 1 replicate")
         wait_until(lambda: self.claimed() > 10, what="the rows are claimed")

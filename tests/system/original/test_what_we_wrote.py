@@ -8,6 +8,7 @@ import unittest
 
 from cluster import http, wait_until
 from original import LEASE_S, SharingTest
+from waiting import freeze
 
 
 class WhatWeWrote(SharingTest):
@@ -49,7 +50,7 @@ class WhatWeWrote(SharingTest):
         fid = self.store("k")
         # Both other devices hang, so the row stays with the worker.
         for node in self.cluster.nodes[1:]:
-            os.kill(node.pid, signal.SIGSTOP)
+            freeze(node.pid)
             self.addCleanup(os.kill, node.pid, signal.SIGCONT)
         self.want("replicate", 1)
         due = wait_until(lambda: int(self.row("file_to_replicate", fid, "nexttry")[0]), what="it is claimed")

@@ -5,6 +5,7 @@ import time
 import unittest
 
 from cluster import ClusterTest, http, wait_until
+from waiting import freeze
 
 
 class HttpCopy(ClusterTest):
@@ -56,7 +57,7 @@ class HungNode(ClusterTest):
         wait_until(lambda: len(self.client.paths(name, "k", pathcount=3)) == 3, what="three copies")
         hung = self.cluster.nodes[:2]
         for node in hung:
-            node.process.send_signal(signal.SIGSTOP)
+            freeze(node.pid)
         try:
             slowest = 0
             end = time.monotonic() + 10
@@ -82,7 +83,7 @@ class HungNode(ClusterTest):
     def test_replication_goes_on_elsewhere(self):
         name = self.domain(two=2)
         hung = self.cluster.nodes[0]
-        hung.process.send_signal(signal.SIGSTOP)
+        freeze(hung.pid)
         try:
             def offered():
                 got = self.client.request("create_open", domain=name, key="n", multi_dest=1)

@@ -6,6 +6,7 @@ import time
 import unittest
 
 from cluster import ClusterTest, wait_until
+from waiting import freeze
 
 
 class Rows(ClusterTest):
@@ -40,7 +41,7 @@ class HungDatabase(ClusterTest):
         name = self.domain(one=1)
         self.client.upload(name, "k", b"abc", class_="one")
         pid = self.cluster.database.server.process.pid
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         self.addCleanup(os.kill, pid, signal.SIGCONT)
         start = time.monotonic()
         for command in ("noop", "get_domains", "get_hosts", "get_devices", "test"):

@@ -8,6 +8,7 @@ import unittest
 
 from client import Answer, http
 from cluster import ClusterTest, wait_until
+from waiting import freeze
 
 
 class Together(ClusterTest):
@@ -167,7 +168,7 @@ class Slow(ClusterTest):
         slow, others = clients[0], clients[1:]
         node = self.cluster.nodes[0].process
         self.client.send("sleep duration=30\r\n")
-        node.send_signal(signal.SIGSTOP)
+        freeze(node.pid)
         self.addCleanup(node.send_signal, signal.SIGCONT)
         slow.send("get_paths domain=d&key=k&anything=noverify=1\r\n")
         for c in others:
