@@ -43,6 +43,8 @@ static const char *plain_end(const char *at, const char *end)
 
 void urlenc_encode(struct buf *out, struct span s)
 {
+    if (s.len == 0)
+        return; /* perhaps NULL */
     const char *at = s.ptr, *end = s.ptr + s.len;
     while (at < end) {
         const char *plain = plain_end(at, end);

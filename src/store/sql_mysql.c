@@ -27,6 +27,8 @@ enum {
     ERR_UNKNOWN_VARIABLE = 1193,
 };
 
+enum { CHARSET_BINARY = 63, CHARACTER_BYTES_MAX = 4 };
+
 enum { MARIADB_WITH_RETURNING = 100500, LIMIT_SLACK_MS = 500, CHARSET_NAME_MAX = 64, NARROW_MAX = 4096 };
 
 struct mysql_conn {
@@ -149,16 +151,18 @@ static bool is_integer(enum enum_field_types t)
            t == MYSQL_TYPE_INT24 || t == MYSQL_TYPE_YEAR;
 }
 
-/* Whether the room for the texts of a column is known before its rows are. */
+/* Whether the room for the texts of a column can be told before its rows are there. */
 static bool is_narrow(const MYSQL_FIELD *f)
 {
     bool is_text = f->type == MYSQL_TYPE_VAR_STRING || f->type == MYSQL_TYPE_STRING;
     return is_integer(f->type) || (is_text && f->length != 0 && f->length <= NARROW_MAX);
 }
 
+/* Texts that are sent as bytes, to who wants no character set, are declared by their characters. */
 static size_t room_for(const MYSQL_FIELD *f)
 {
-    return is_integer(f->type) ? 0 : is_narrow(f) ? f->length + 1 : f->max_length + 1;
+    size_t bytes_of_one = f->charsetnr == CHARSET_BINARY ? CHARACTER_BYTES_MAX : 1;
+    return is_integer(f->type) ? 0 : is_narrow(f) ? f->length * bytes_of_one + 1 : f->max_length + 1;
 }
 
 /* Have the library find out max_length, which costs a look at all cells, if that is needed. */
@@ -233,7 +237,9 @@ static enum mog_err take_rows(struct mysql_conn *c, MYSQL_STMT *s, struct sql_re
     }
     while ((rc = mysql_stmt_fetch(s)) == 0)
         fetch_take(&b, r);
-    if (rc != MYSQL_NO_DATA)
+    if (rc == MYSQL_DATA_TRUNCATED)
+        e = fail_set(f, MOG_EDB, "%s: the server has sent more than the width of a column", what);
+    else if (rc != MYSQL_NO_DATA)
         e = stmt_error(c, s, what, f);
     sql_result_finish(r, b.n);
 out:

@@ -16,13 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    REFRESH_TIMEOUT_MS = 10 * 1000,
-    MAX_WORD = 64,
-    ERROR_TEXT_MAX = 8192,
-    ANSWER_USUAL = 500,
-    REPLY_KEPT_MAX = 8192
-};
+enum { REFRESH_TIMEOUT_MS = 10 * 1000, ERROR_TEXT_MAX = 8192, ANSWER_USUAL = 500, REPLY_KEPT_MAX = 8192 };
 
 static const char not_allowed[] = "not_allowed";
 

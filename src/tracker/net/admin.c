@@ -189,9 +189,10 @@ static bool admin_queue(struct conn *c, struct span args, struct buf *out)
     DL_FOREACH(c->server->requests, r)
     {
         if (!atomic_load(&r->started)) {
-            buf_printf(out, "%s ", r->peer);
-            query_shown(out, r->line, r->len);
-            buf_str(out, "\r\n");
+            struct buf shown = BUF_ZERO;
+            query_shown(&shown, r->line, r->len);
+            buf_printf(out, "%s %s\r\n", r->peer, buf_cstr(&shown));
+            buf_fini(&shown);
         }
     }
     return true;

@@ -38,10 +38,10 @@ class Modes(unittest.TestCase):
         run("mogdbsetup", "--yes", "--dbrootuser=root", f"--dbrootpass={self.server.root_password}", *where)
         run("mogdbsetup", "--check", *where)
 
-    def tracker(self, name):
-        """A tracker on a database of this name, which is set up first."""
+    def tracker(self, name, more=""):
+        """A tracker on a database of this name, which is set up first; `more`: for the end of its DSN."""
         self.set_up(name)
-        tracker = Tracker(self.folder, {"db_dsn": f"DBI:mysql:{name};host={self.server.host};port={self.server.port}",
+        tracker = Tracker(self.folder, {"db_dsn": f"DBI:mysql:{name};host={self.server.host};port={self.server.port}{more}",
                                         "db_user": "moguser", "db_pass": PASSWORD, "query_jobs": 2,
                                         "mogstored_stream_port": self.side_port}, label=f"tracker-{name}")
         tracker.start()
@@ -125,6 +125,21 @@ class Modes(unittest.TestCase):
                     self.assertEqual(c.request("get_hosts")["host1_hostname"].encode("utf-8", "surrogateescape"),
                                      b"h\xff\xfe")
                 self.assertTrue(c.call("noop").ok)
+
+    def test_texts_that_come_as_bytes(self):
+        """The server tells the width of a column in characters then, and sends more bytes than that."""
+        key = "€" * 100
+        self.server.rows("", "CREATE DATABASE as_bytes CHARACTER SET utf8mb4")
+        with self.tracker("as_bytes", ";mysql_init_command=SET character_set_results=binary").client() as c:
+            self.server.rows("as_bytes", "ALTER TABLE file MODIFY dkey VARCHAR(255) COLLATE utf8mb4_bin")
+            self.server.rows("", "KILL USER moguser")  # what connects now knows that keys are text
+            wait_until(lambda: c.call("clear_cache").ok, what="it is connected again")
+            c.request("create_domain", domain="d")
+            self.server.rows("as_bytes", "INSERT INTO file (fid, dmid, dkey, length, classid, devcount) "
+                                         "VALUES (7, 1, REPEAT('€', 100), 1, 0, 1)")
+            self.assertEqual(c.keys("d"), [key])
+            self.assertEqual(c.request("file_info", domain="d", key=key)["key"], key)
+            self.assertEqual(c.request("file_debug", fid=7)["fid_dkey"], key)
 
 
 if __name__ == "__main__":
