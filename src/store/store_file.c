@@ -96,7 +96,18 @@ static void take_file(const struct many *m, const struct sql_result *r, size_t r
         store_checksum_cells(&out->checksum, r, row, m->checksum);
 }
 
-/* Give each row to those that asked for its key, which may be several. Rows of a file may stand apart. */
+static bool has_devid(const struct store_devids *l, uint32_t devid)
+{
+    size_t i = 0;
+    while (i < l->n && l->rows[i] != devid)
+        i++;
+    return i < l->n;
+}
+
+/*
+ * Give each row to those that asked for its key, which may be several. Rows of a file may stand apart, and be there
+ * once for each that asked.
+ */
 static void share_out(const struct many *m, const struct sql_result *r, const struct span *keys, size_t n,
                       struct store_found *out)
 {
@@ -107,7 +118,7 @@ static void share_out(const struct many *m, const struct sql_result *r, const st
                 continue;
             if (out[i].file.fid == 0)
                 take_file(m, r, row, &out[i]);
-            if (m->devid != 0)
+            if (m->devid != 0 && !has_devid(&out[i].devids, sql_u32(r, row, m->devid)))
                 store_devids_add_cell(&out[i].devids, r, row, m->devid);
         }
     }

@@ -583,7 +583,7 @@ START_TEST(several_keys_at_once)
     memset(long_key, 'k', sizeof long_key);
     const struct span keys[] = {
         span_of("b"), span_of("none"), span_of("a"), span_of("a"), span_make(long_key, sizeof long_key),
-        span_of("c"), span_of("")};
+        span_of("c"), span_of(""),     span_of("d") /* seven are asked for: no statement has just so many places */};
     enum { N = sizeof keys / sizeof keys[0] };
     struct store_found found[N];
     bool is_sure;
@@ -591,7 +591,7 @@ START_TEST(several_keys_at_once)
     OK(st, store_file_find_many(st, 1, keys, N, STORE_READ_CHECKSUM, found, &is_sure));
     ck_assert_uint_eq(store_statements(st) - before, 1);
     ck_assert(is_sure == (store_backend(st) != STORE_MYSQL || fixture_env("MOG_TEST_TEXT_NAMES") == NULL));
-    const uint64_t want[N] = {second, 0, first, first, 0, 0, 0};
+    const uint64_t want[N] = {second, 0, first, first, 0, 0, 0, 0};
     for (size_t i = 0; i < N; i++)
         ck_assert_uint_eq(found[i].file.fid, want[i]);
     ck_assert_uint_eq(found[0].devids.n, 1);
@@ -607,6 +607,7 @@ START_TEST(several_keys_at_once)
     for (size_t i = 0; i < N; i++)
         ck_assert_uint_eq(found[i].file.fid, want[i]);
     ck_assert_uint_eq(found[0].devids.n, 1);
+    ck_assert_uint_eq(found[2].devids.n, 2);
     ck_assert_uint_eq(found[2].devids.rows[1], 9);
     for (size_t i = 0; i < N; i++)
         store_found_free(&found[i]);
