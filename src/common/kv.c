@@ -7,7 +7,6 @@
 #include "common/urlenc.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,18 +183,8 @@ void kv_add_u64(struct kv *k, const char *name, uint64_t value)
 
 void kv_add_i64(struct kv *k, const char *name, int64_t value)
 {
-    kv_addf(k, name, "%" PRId64, value);
-}
-
-void kv_addf(struct kv *k, const char *name, const char *fmt, ...)
-{
-    struct buf b = BUF_ZERO;
-    va_list ap;
-    va_start(ap, fmt);
-    buf_vprintf(&b, fmt, ap);
-    va_end(ap);
-    kv_add(k, name, buf_as_span(&b));
-    buf_fini(&b);
+    char text[NUM_DIGITS_MAX + 2];
+    kv_add(k, name, span_make(text, (size_t)snprintf(text, sizeof(text), "%" PRId64, value)));
 }
 
 const char *kv_str(const struct kv *k, const char *name, const char *fallback)

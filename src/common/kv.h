@@ -40,7 +40,6 @@ void kv_add(struct kv *k, const char *name, struct span value);
 void kv_add_str(struct kv *k, const char *name, const char *value);
 void kv_add_u64(struct kv *k, const char *name, uint64_t value);
 void kv_add_i64(struct kv *k, const char *name, int64_t value);
-void kv_addf(struct kv *k, const char *name, const char *fmt, ...) MOG_PRINTF(3, 4);
 
 /* The value of the last pair called `name`, or NULL. Valid until reset. */
 static inline const struct span *kv_find(const struct kv *k, const char *name)

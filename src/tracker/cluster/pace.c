@@ -75,7 +75,7 @@ struct usual {
 };
 
 struct lane {
-    int64_t begun_us; /* its last item */
+    int64_t begun_us; /* its last item that was not owed */
     /* May begin without waiting: what was made since `owed_us`, and for OWED_FOR_US before. */
     unsigned owed, owed_before;
     int64_t owed_us;

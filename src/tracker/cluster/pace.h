@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /*
- * Requests of clients that were answered while no job was at work tell how long each command takes by itself: its
+ * Requests of clients that began while no job was at work tell how long each command takes by itself: its
  * median and its 99th percentile. When either becomes much longer beside jobs, items of the queues are begun at longer
  * intervals, else at shorter ones; it may be longer where clients are few. After a second without clients, at once.
  * What clients have made to be done in the last seconds (a copy of what they store, the removal of what they delete) is
