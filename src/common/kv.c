@@ -12,7 +12,10 @@
 #include <string.h>
 
 /* Blocks grow, so that what is used again and again soon has one that is large enough; one of more is given back. */
-enum { BLOCK_MIN = 256, BLOCK_KEPT_MAX = 8 * 1024 };
+enum { BLOCK_MIN = 256, BLOCK_KEPT_MAX = 8 * 1024, ITEMS_KEPT_MAX = 256 };
+
+/* So many names are looked through for each part; what comes then is sorted out at the end. */
+enum { FEW = 32 };
 
 struct kv_block {
     struct kv_block *next;
@@ -38,6 +41,11 @@ void kv_reset(struct kv *k)
 {
     struct kv_block *b = k->blocks;
     k->n = 0;
+    if (k->cap > ITEMS_KEPT_MAX) {
+        free(k->items);
+        k->items = NULL;
+        k->cap = 0;
+    }
     if (b == NULL)
         return;
     if (b->cap > BLOCK_KEPT_MAX) {
@@ -77,7 +85,7 @@ static void push(struct kv *k, struct span name, struct span value)
 {
     if (k->n == k->cap)
         k->items = mem_grow(k->items, k->n, &k->cap, sizeof(*k->items));
-    k->items[k->n++] = (struct kv_item){name, value};
+    k->items[k->n++] = (struct kv_item){name, value, value.len + 1};
 }
 
 static struct kv_item *find_item(struct kv *k, struct span name)
@@ -92,16 +100,54 @@ static struct kv_item *find_item(struct kv *k, struct span name)
 static void join(struct kv *k, struct kv_item *item, struct span more)
 {
     struct span old = item->value;
-    size_t gap = num_perl_true(old) ? 1 : 0;
-    char *memory = keep(k, old.len + gap + more.len + 1);
-    if (old.len != 0)
-        memcpy(memory, old.ptr, old.len);
-    if (gap != 0)
-        memory[old.len] = '\0';
-    memcpy(memory + old.len + gap, more.ptr, more.len);
-    size_t len = old.len + gap + more.len;
+    size_t gap = num_perl_true(old) ? 1 : 0, len = old.len + gap + more.len;
+    char *memory = (char *)(uintptr_t)old.ptr;
+    if (len + 1 > item->room) {
+        /* Room for as much again: who joins many copies few. */
+        item->room = 2 * (len + 1);
+        memory = keep(k, item->room);
+        if (old.len != 0)
+            memcpy(memory, old.ptr, old.len);
+    }
+    memory[old.len] = '\0';
+    if (more.len != 0)
+        memcpy(memory + old.len + gap, more.ptr, more.len);
     memory[len] = '\0';
     item->value = span_make(memory, len);
+}
+
+static int by_name_then_place(const void *a, const void *b)
+{
+    const struct kv_item *x = *(struct kv_item *const *)a, *y = *(struct kv_item *const *)b;
+    size_t len = x->name.len < y->name.len ? x->name.len : y->name.len;
+    int order = len != 0 ? memcmp(x->name.ptr, y->name.ptr, len) : 0;
+    if (order == 0)
+        order = (x->name.len > y->name.len) - (x->name.len < y->name.len);
+    return order != 0 ? order : (x > y) - (x < y);
+}
+
+/* One item for each name, where the first one was. */
+static void join_repeated(struct kv *k)
+{
+    struct kv_item **sorted = mem_calloc(k->n, sizeof(struct kv_item *)), *first = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < k->n; i++)
+        sorted[i] = &k->items[i];
+    qsort(sorted, k->n, sizeof(struct kv_item *), by_name_then_place);
+    for (size_t i = 0; i < k->n; i++) {
+        if (first == NULL || !span_eq(first->name, sorted[i]->name)) {
+            first = sorted[i];
+        } else {
+            join(k, first, sorted[i]->value);
+            sorted[i]->name.ptr = NULL; /* gone */
+        }
+    }
+    for (size_t i = 0; i < k->n; i++) {
+        if (k->items[i].name.ptr != NULL)
+            k->items[n++] = k->items[i];
+    }
+    k->n = n;
+    free(sorted);
 }
 
 /* Where the name or the value from `at` on ends: at the first '=' or '&', and there is one. It is decoded then. */
@@ -135,7 +181,7 @@ static char *parse_part(struct kv *k, char *part)
         end++;
     /* What is behind them is no part of anything any more: there is room for a NUL. */
     part[name.len] = text[value.len] = '\0';
-    struct kv_item *before = find_item(k, name);
+    struct kv_item *before = k->n < FEW ? find_item(k, name) : NULL;
     if (before != NULL)
         join(k, before, value);
     else
@@ -157,6 +203,8 @@ void kv_parse(struct kv *k, struct span args)
         else if (at[0] == '0')
             at++;
     }
+    if (k->n >= FEW)
+        join_repeated(k);
 }
 
 void kv_add(struct kv *k, const char *name, struct span value)

@@ -11,6 +11,7 @@
 
 struct kv_item {
     struct span name, value; /* both NUL-terminated too, inside kv's own memory */
+    size_t room;             /* bytes at value.ptr that nobody else uses, the NUL among them */
 };
 
 struct kv {
@@ -31,7 +32,8 @@ void kv_reset(struct kv *k); /* empties; keeps some memory for the next ones */
 /*
  * Parse "a=b&c=d" (names and values decoded), with the rules of the original: empty parts and parts that are exactly
  * "0" are skipped; a part without '=' has an empty value; a value ends at a second '='; a repeated name is one pair
- * whose values are joined with a NUL byte (without it when the earlier one is "" or "0"). The bytes are copied.
+ * whose values are joined with a NUL byte (without it when the earlier one is "" or "0"). The bytes are copied. Time
+ * grows with n log n of the parts, memory with the bytes, whatever they are.
  */
 void kv_parse(struct kv *k, struct span args);
 

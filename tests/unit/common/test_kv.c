@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* What `in` looks like when parsed and formatted again. */
 static void again(const char *in, const char *out)
@@ -197,5 +198,64 @@ START_TEST(memory)
 }
 END_TEST
 
+/* Behind many others a part is the same as alone. */
+START_TEST(repeated_names_among_many)
+{
+    enum { OTHERS = 40, PARTS = 30, ROUNDS = 500 };
+    static const char *const parts[] = {"a=1", "a=0", "a", "b=%00", "b=x", "=", "a=0&a=0", "b", "c=1=2", "%61=y", "=z"};
+    srand(1);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct buf few = BUF_ZERO, behind = BUF_ZERO;
+        struct kv k = KV_ZERO, l = KV_ZERO;
+        for (unsigned i = 0; i < OTHERS; i++)
+            buf_printf(&behind, "o%u=%u&", i, i);
+        for (int i = rand() % PARTS; i >= 0; i--)
+            buf_printf(&few, "%s&", parts[(size_t)rand() % (sizeof(parts) / sizeof(parts[0]))]);
+        buf_span(&behind, buf_as_span(&few));
+        kv_parse(&k, buf_as_span(&few));
+        kv_parse(&l, buf_as_span(&behind));
+        ck_assert_uint_eq(k.n + OTHERS, l.n);
+        for (size_t i = 0; i < k.n; i++) {
+            const struct kv_item *x = &k.items[i], *y = &l.items[OTHERS + i];
+            ck_assert_msg(span_eq(x->name, y->name) && span_eq(x->value, y->value), "%s", buf_cstr(&few));
+            ck_assert(y->name.ptr[y->name.len] == '\0' && y->value.ptr[y->value.len] == '\0');
+        }
+        buf_fini(&few);
+        buf_fini(&behind);
+        kv_fini(&k);
+        kv_fini(&l);
+    }
+}
+END_TEST
+
+/* A megabyte, which a client may send, takes neither minutes nor all of the memory. */
+START_TEST(hostile_lines)
+{
+    enum { LINE = 1024 * 1024 };
+    static const struct {
+        const char *names, *others; /* a number of its own behind each of these names; the same again and again */
+    } shapes[] = {{"n", ""}, {"", "a=1&"}, {"", "a=1&b=2&"}, {"n", "a&b=3&"}};
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        struct buf line = BUF_ZERO;
+        struct kv k = KV_ZERO;
+        size_t n = 0;
+        for (; line.len < LINE; n++) {
+            if (shapes[i].names[0] != '\0')
+                buf_printf(&line, "%s%zx=1&", shapes[i].names, n);
+            buf_str(&line, shapes[i].others);
+        }
+        kv_parse(&k, buf_as_span(&line));
+        size_t others = (strchr(shapes[i].others, 'a') != NULL) + (strchr(shapes[i].others, 'b') != NULL);
+        ck_assert_uint_eq(k.n, others + (shapes[i].names[0] != '\0' ? n : 0));
+        if (others != 0) /* n ones, and a NUL between each two of them */
+            ck_assert_uint_eq(kv_find(&k, "b") != NULL ? kv_find(&k, "b")->len : kv_find(&k, "a")->len, 2 * n - 1);
+        kv_reset(&k);
+        ck_assert_uint_le(k.cap, 256);
+        kv_fini(&k);
+        buf_fini(&line);
+    }
+}
+END_TEST
+
 UNIT_MAIN("kv", parsing, parsing_codes, parsing_every_byte, parsed_texts_end, repeated_names, looking_up, building,
-          writing_at_once, many, memory)
+          writing_at_once, many, memory, repeated_names_among_many, hostile_lines)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Every command with every argument missing, empty, 0, negative, huge, and full of odd bytes: an answer of the protocol
 comes each time, and the database is as consistent after it as before."""
+import select
+import time
 import unittest
 
 from client import quote
-from cluster import ClusterTest
+from cluster import DEADLINE, ClusterTest
 
 CODES = set("""
 after_mismatch bad_params class_exists class_has_files class_not_found db domain_exists domain_has_files domain_not_found
@@ -124,6 +126,22 @@ class Hostile(ClusterTest):
             for name in args:
                 for byte in list(range(0, 48)) + [61, 92, 127, 128, 255]:
                     self.check(command, {**args, name: bytes([byte])})
+
+    def test_long_lines_hinder_nobody(self):
+        """A megabyte of arguments of a command that is answered at once, or looks a key up, takes its time elsewhere."""
+        arguments = "&".join(f"{i:x}=" for i in range(140000))
+        again = "a=1&" * 240000
+        for command in ("noop", "file_info domain=none&key=a", "get_paths domain=none&noverify=1"):
+            for more in (arguments, again):
+                with self.cluster.client() as long:
+                    long.send(f"{command} {more}\r\n" if command == "noop" else f"{command}&{more}\r\n")
+                    began = time.monotonic()
+                    while not select.select([long.sock], [], [], 0)[0] and time.monotonic() - began < DEADLINE:
+                        asked = time.monotonic()
+                        self.client.request("noop")
+                        self.assertLess(time.monotonic() - asked, 2)
+                    answer = long.answer()
+                    self.assertTrue(answer.ok if command == "noop" else answer.code == "unreg_domain", answer)
 
     def test_lines_that_are_none(self):
         for line in (b"\x00", b"\xff\xfe", b"noop\x00x", b"&&&&", b"====", b"a" * 100000, b"get_paths" + b"&" * 50000,
