@@ -32,6 +32,7 @@
     X(MOG_EDBDOWN, "database unreachable")                                                                             \
     X(MOG_EDEADLOCK, "database deadlock")                                                                              \
     X(MOG_ELOCKED, "locked by another")                                                                                \
+    X(MOG_EAGAIN, "would have to wait")                                                                                \
     X(MOG_ESCHEMA, "wrong schema version")                                                                             \
     X(MOG_EUNSUPPORTED, "not supported")                                                                               \
     X(MOG_ECANCELED, "canceled")                                                                                       \

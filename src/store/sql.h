@@ -110,6 +110,7 @@ struct sql_limits {
     unsigned connect_s;
     unsigned statement_s; /* 0: none */
     bool many_nodes;      /* MySQL: the server is a node of a cluster; see what was committed at the others */
+    bool nowait;          /* drivers with `can_nowait`: after open(), whatever would wait is MOG_EAGAIN */
 };
 
 /* One of several statements that are sent together. */
@@ -137,6 +138,7 @@ struct sql_conn {
 struct sql_driver {
     const char *const *texts;
     bool one_writer; /* writers of one process wait for each other before they ask the database */
+    bool can_nowait; /* some databases can be read without waiting; open() says MOG_EUNSUPPORTED of the others */
     MOG_MUSTCHECK enum mog_err (*open)(const struct sql_target *t, const struct sql_limits *l, struct sql_conn **c,
                                        struct mog_fail *f);
     void (*close)(struct sql_conn *c);

@@ -10,8 +10,9 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "store/sqlite_nowait.h"
 
-enum { BUSY_TIMEOUT_MS = 5000, DEADLINE_CHECK_OPS = 20000 };
+enum { BUSY_TIMEOUT_MS = 5000, DEADLINE_CHECK_OPS = 20000, NOWAIT_STATEMENT_MS = 20 };
 
 struct sqlite_conn {
     struct sql_conn base;
@@ -19,6 +20,7 @@ struct sqlite_conn {
     char *path;                      /* NULL for a URI: not watched */
     sqlite3_stmt **stmts[SQL_STMTS]; /* NULL, or of SQL_SIZES */
     int64_t statement_ms;            /* 0: none */
+    bool nowait;                     /* only what is in memory is read */
     struct deadline by;
 };
 
@@ -34,9 +36,22 @@ static int deadline_check(void *arg)
     return c->statement_ms != 0 && deadline_is_past(c->by);
 }
 
+/* A page that is not in memory, somebody's lock, or a statement that takes long. The connection is as good as before.
+ */
+static bool would_wait(int rc)
+{
+    int kind = rc & 0xff;
+    return sqlite_nowait_result() != MOG_OK || kind == SQLITE_BUSY || kind == SQLITE_LOCKED ||
+           kind == SQLITE_PROTOCOL || kind == SQLITE_INTERRUPT;
+}
+
 static enum mog_err classify(struct sqlite_conn *c, int rc, const char *what, struct mog_fail *f)
 {
     const char *text = sqlite3_errmsg(c->db);
+    if (c->nowait && would_wait(rc))
+        return sqlite_nowait_result() == MOG_EUNSUPPORTED
+                   ? fail_set(f, MOG_EUNSUPPORTED, "%s: the file system cannot tell what is in memory", what)
+                   : fail_set(f, MOG_EAGAIN, "%s: would have to wait", what);
     switch (rc & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -161,6 +176,15 @@ static enum mog_err sqlite_prepare(struct sql_conn *base, enum sql_stmt id, size
     return MOG_OK;
 }
 
+static enum mog_err run(struct sqlite_conn *c, enum sql_stmt id, size_t size, const struct sql_value *args,
+                        size_t n_args, struct sql_result *r, struct mog_fail *f)
+{
+    enum mog_err e = sqlite_prepare(&c->base, id, size, n_args, f);
+    if (e == MOG_OK)
+        e = bind(c, c->stmts[id][size], args, n_args, sql_name[id], f);
+    return e == MOG_OK ? step_all(c, c->stmts[id][size], r, sql_name[id], f) : e;
+}
+
 static enum mog_err sqlite_run(struct sql_conn *base, enum sql_stmt id, size_t size, const struct sql_value *args,
                                size_t n_args, struct sql_result *r, struct mog_fail *f)
 {
@@ -169,10 +193,12 @@ static enum mog_err sqlite_run(struct sql_conn *base, enum sql_stmt id, size_t s
     /* SQLite has rolled back by itself after some errors, and then calls it an error to ask for it. */
     if (id == SQL_ROLLBACK && sqlite3_get_autocommit(c->db) != 0)
         return MOG_OK;
-    enum mog_err e = sqlite_prepare(base, id, size, n_args, f);
-    if (e == MOG_OK)
-        e = bind(c, c->stmts[id][size], args, n_args, sql_name[id], f);
-    return e == MOG_OK ? step_all(c, c->stmts[id][size], r, sql_name[id], f) : e;
+    if (!c->nowait)
+        return run(c, id, size, args, n_args, r, f);
+    sqlite_nowait_begin();
+    enum mog_err e = run(c, id, size, args, n_args, r, f);
+    sqlite_nowait_end();
+    return e;
 }
 
 static enum mog_err sqlite_run_text(struct sql_conn *base, const char *text, struct sql_result *r, struct mog_fail *f)
@@ -229,6 +255,22 @@ static bool is_readonly_by_accident(const struct sqlite_conn *c)
     return c->path != NULL && sqlite3_db_readonly(c->db, "main") == 1 && access(c->path, W_OK) == 0;
 }
 
+/*
+ * From now on nothing waits. Only the log lets readers go on beside a writer, and leaves the locks of the file itself
+ * alone; a mapped file would be read without a call that could say no.
+ */
+static enum mog_err begin_nowait(struct sqlite_conn *c, struct mog_fail *f)
+{
+    sqlite3_int64 mapped = 0;
+    if (c->base.flush_path == NULL || sqlite_nowait_init() == NULL || !sqlite_nowait_is_effective())
+        return fail_set(f, MOG_EUNSUPPORTED, "this database cannot be read without waiting");
+    (void)sqlite3_file_control(c->db, "main", SQLITE_FCNTL_MMAP_SIZE, &mapped);
+    sqlite3_busy_timeout(c->db, 0);
+    c->statement_ms = NOWAIT_STATEMENT_MS;
+    c->nowait = true;
+    return MOG_OK;
+}
+
 static enum mog_err sqlite_open(const struct sql_target *t, const struct sql_limits *l, struct sql_conn **out,
                                 struct mog_fail *f)
 {
@@ -237,8 +279,9 @@ static enum mog_err sqlite_open(const struct sql_target *t, const struct sql_lim
     c->statement_ms = (int64_t)l->statement_s * 1000;
     if (!t->is_uri && strcmp(t->database, ":memory:") != 0)
         c->path = mem_strdup(t->database);
+    const char *nowait_files = sqlite_nowait_init();
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | (t->is_uri ? SQLITE_OPEN_URI : 0);
-    int rc = sqlite3_open_v2(t->database, &c->db, flags, NULL);
+    int rc = sqlite3_open_v2(t->database, &c->db, flags, l->nowait ? nowait_files : NULL);
     enum mog_err e = MOG_OK;
     if (rc != SQLITE_OK) {
         e = fail_set(f, MOG_EDBDOWN, "%s: %s", t->database, c->db == NULL ? "no memory" : sqlite3_errmsg(c->db));
@@ -263,6 +306,8 @@ static enum mog_err sqlite_open(const struct sql_target *t, const struct sql_lim
     sql_result_free(&r);
     if (e == MOG_OK)
         e = sqlite_inspect(&c->base, f);
+    if (e == MOG_OK && l->nowait)
+        e = begin_nowait(c, f);
 out:
     if (e != MOG_OK) {
         sqlite_close(&c->base);
@@ -275,6 +320,7 @@ out:
 const struct sql_driver sql_driver_sqlite = {
     .texts = sql_text_sqlite,
     .one_writer = true,
+    .can_nowait = true,
     .open = sqlite_open,
     .close = sqlite_close,
     .is_alive = sqlite_is_alive,

@@ -122,6 +122,15 @@ struct store *store_new_probing(struct store_env *env, enum store_patience patie
     return st;
 }
 
+struct store *store_new_nowait(struct store_env *env)
+{
+    if (!env->driver->can_nowait)
+        return NULL;
+    struct store *st = store_new(env, STORE_CLIENT);
+    st->nowait = true;
+    return st;
+}
+
 void store_free(struct store *st)
 {
     if (st == NULL)
@@ -176,6 +185,8 @@ static enum mog_err writer_enter(struct store *st)
 {
     if (!st->driver->one_writer || st->has_writer)
         return MOG_OK;
+    if (st->nowait)
+        return store_fail(st, MOG_EAGAIN, "would have to wait for the disk");
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += WRITER_WAIT_S;
@@ -233,14 +244,13 @@ void store_close(struct store *st)
     store_slave_close_all(st);
 }
 
-enum mog_err store_open(struct store *st)
+static enum mog_err open_connection(struct store *st)
 {
-    if (st->conn != NULL)
-        return MOG_OK;
+    const struct sql_limits limits = {CONNECT_TIMEOUT_S, store_patience_s(st->patience), st->env->row_locks,
+                                      st->nowait};
+    struct mog_fail why = {0};
     if (!st->probing && !store_env_is_alive(st->env))
         return store_fail(st, MOG_EDBDOWN, "Failed to connect to database: known to be down");
-    struct sql_limits limits = {CONNECT_TIMEOUT_S, store_patience_s(st->patience), st->env->row_locks};
-    struct mog_fail why = {0};
     enum mog_err e = st->driver->open(&st->env->target, &limits, &st->conn, &why);
     if (e != MOG_OK) {
         st->conn = NULL;
@@ -250,6 +260,30 @@ enum mog_err store_open(struct store *st)
     st->connects++;
     metric_add(&st->env->metrics.connects, 1);
     return MOG_OK;
+}
+
+bool store_nowait_is_connected(const struct store *st)
+{
+    return st->conn != NULL && !st->conn->is_dead;
+}
+
+enum mog_err store_open(struct store *st)
+{
+    if (st->nowait)
+        return store_nowait_is_connected(st) ? MOG_OK : store_fail(st, MOG_EAGAIN, "not connected");
+    return st->conn != NULL ? MOG_OK : open_connection(st);
+}
+
+enum mog_err store_nowait_connect(struct store *st)
+{
+    if (store_nowait_is_connected(st))
+        return MOG_OK;
+    struct mog_fail why = st->fail;
+    store_drop_connection(st);
+    if (!st->nowait_is_over)
+        return open_connection(st);
+    st->fail = why;
+    return MOG_EUNSUPPORTED;
 }
 
 void store_set_patience(struct store *st, enum store_patience patience)
@@ -278,6 +312,12 @@ enum mog_err store_validate(struct store *st)
     bool is_gone = st->conn == NULL || st->conn->is_dead || !st->driver->is_alive(st->conn);
     if (!is_gone)
         return MOG_OK;
+    if (st->nowait) {
+        /* Closing may wait, too. */
+        if (st->conn != NULL)
+            st->conn->is_dead = true;
+        return store_open(st);
+    }
     store_drop_connection(st);
     if (st->lock_name != NULL)
         return refuse_recovery(st);
@@ -322,6 +362,8 @@ static int deadlock_tries(const struct store *st)
 static void count(struct store *st, enum mog_err e, int64_t started_us)
 {
     struct store_metrics *m = &st->env->metrics;
+    if (e == MOG_EAGAIN || e == MOG_EUNSUPPORTED)
+        return; /* it was not run */
     metric_observe(&m->statements, clock_mono_us() - started_us);
     if (e != MOG_OK && e != MOG_EEXISTS)
         metric_add(&m->errors, 1);
@@ -369,7 +411,9 @@ static enum mog_err run_once(struct store *st, const struct unit *u)
             e = flush_commit(st);
     }
     st->was_refused = st->conn->is_dead && st->conn->was_refused;
-    if (st->conn->is_dead)
+    if (st->nowait && e == MOG_EUNSUPPORTED)
+        st->nowait_is_over = st->conn->is_dead = true;
+    else if (st->conn->is_dead && !st->nowait)
         store_drop_connection(st);
     return e;
 }
@@ -424,7 +468,7 @@ enum mog_err store_run(struct store *st, enum sql_stmt id, const struct sql_valu
 
 enum mog_err store_run_text(struct store *st, const char *text)
 {
-    enum mog_err e = store_open(st);
+    enum mog_err e = st->nowait ? store_fail(st, MOG_EAGAIN, "might have to wait") : store_open(st);
     if (e != MOG_OK)
         return e;
     st->statements++;

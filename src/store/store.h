@@ -24,6 +24,7 @@
  *     MOG_ETIMEOUT      the statement's deadline passed; the connection was dropped, the effect is unknown
  *     MOG_EPERM         the database is read-only, or the user lacks a privilege
  *     MOG_ETOOLONG, MOG_EINVAL, MOG_ERANGE   an argument cannot be stored; nothing was sent
+ *     MOG_EAGAIN        of a handle made by store_new_nowait() alone: it would have to wait
  *     MOG_EDB           any other error
  *   with the detail in store_failure(). On an error, out parameters are empty (as after their _free) unless noted.
  * - "RT" in the comments counts round trips, on the common path. BEGIN and COMMIT count as one each.
@@ -112,6 +113,20 @@ struct store *store_new(struct store_env *env, enum store_patience patience);
 struct store *store_new_probing(struct store_env *env, enum store_patience patience);
 /* Rolls back, releases the lock, disconnects. NULL is fine. */
 void store_free(struct store *st);
+
+/*
+ * A handle for a thread that must not wait for a disk: it reads what the system has in memory, and whatever needs more
+ * (data that is not there, a lock that another has, a connection, to write) is MOG_EAGAIN at once; somebody else has to
+ * do it. NULL: this kind of database has no such thing; SQLite's does.
+ */
+struct store *store_new_nowait(struct store_env *env);
+/*
+ * Connect such a handle, and close the connection that was lost. May wait: a thread that may has it for itself
+ * meanwhile. MOG_EUNSUPPORTED: this database cannot be read so, ever (a statement may have found out); MOG_EDBDOWN.
+ */
+MOG_MUSTCHECK enum mog_err store_nowait_connect(struct store *st);
+/* Whether it is connected, as far as is known. */
+bool store_nowait_is_connected(const struct store *st);
 
 /* Change how long the next statements may take. */
 void store_set_patience(struct store *st, enum store_patience patience);

@@ -43,6 +43,8 @@ struct store {
     struct sql_conn *conn;
     enum store_patience patience;
     bool probing;
+    bool nowait;           /* connects in store_nowait_connect() alone, and reads only what is in memory */
+    bool nowait_is_over;   /* that cannot be done with this database */
     bool unit_has_written; /* since store_validate(): a lost connection is not papered over any more */
     bool was_refused;      /* the latest statement lost its connection, and certainly had no effect */
     bool commit_is_open;   /* the latest transaction lost its connection while it committed: nobody knows */

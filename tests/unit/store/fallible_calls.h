@@ -65,6 +65,7 @@ static const struct store_checksum some_checksum = {.hashtype = 1, .len = 16, .b
 CALL(store_open, store_open(st))
 CALL(store_validate, store_validate(st))
 CALL(store_ping, store_ping(st))
+CALL(store_nowait_connect, store_nowait_connect(st))
 CALL_OUT(store_keys_are_bytes, bool, free_nothing, store_keys_are_bytes(st, &out))
 CALL_OUT(store_now, int64_t, free_nothing, store_now(st, &out))
 
@@ -320,6 +321,7 @@ static enum mog_err call_store_admin_grant(struct store *st)
 static const struct fallible fallible_calls[] = {
     ROW(store_open, CALL_READS | CALL_IS_HANDLE, NULL),
     ROW(store_validate, CALL_READS | CALL_IS_HANDLE, NULL),
+    ROW(store_nowait_connect, CALL_READS | CALL_IS_HANDLE, NULL),
     ROW(store_ping, CALL_READS, NULL),
     ROW(store_keys_are_bytes, CALL_READS, NULL),
     ROW(store_now, CALL_READS, NULL),
