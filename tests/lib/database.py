@@ -73,6 +73,17 @@ class Sqlite:
         pass
 
 
+class SqliteByUri(Sqlite):
+    """The same where the tracker cannot read without waiting: query threads answer all lookups."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        run("mogdbsetup", "--yes", "--type=SQLite", f"--dbname={self.path}")
+
+    def options(self):
+        return {**super().options(), "db_dsn": f"DBI:SQLite:uri=file:{self.path}"}
+
+
 class Server:
     """A database server in the scratch folder with a database that mogdbsetup made."""
 
@@ -129,8 +140,13 @@ class Server:
 
 
 def open_database(kind, folder):
-    """A fresh, empty database: kind is one of KINDS, None for the default; or a database that is there, as it is."""
+    """A fresh, empty database: kind is one of KINDS, None for the default; or a database that is there, as it is.
+
+    "threads": the default, so that query threads answer all lookups.
+    """
     kind = kind or DEFAULT
     if not isinstance(kind, str):
         return kind
+    if kind == "threads":
+        return SqliteByUri(folder) if DEFAULT == "sqlite" else Server(DEFAULT, folder)
     return Sqlite(folder) if kind == "sqlite" else Server(kind, folder)

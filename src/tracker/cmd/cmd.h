@@ -38,8 +38,9 @@ struct cmd_shared {
 };
 
 /*
- * One query thread's state, and the request that it works on. Handlers read `args`, `cluster`, `domain`, use `st` and
- * `node`, and answer through cmd_add_* or one cmd_err_*; they open and free nothing that is here.
+ * The state of one query thread, or of the loop, and the request that it works on. Handlers read `args`, `cluster`,
+ * `domain`, use `st` and `node`, and answer through cmd_add_* or one cmd_err_*; they open and free nothing that is
+ * here.
  */
 struct cmd_ctx {
     const struct cmd_shared *shared;
@@ -47,6 +48,7 @@ struct cmd_ctx {
     struct node *node;
     struct fid_cache *cache;
     struct rng rng;
+    bool nowait; /* cmd_ctx_new_nowait() */
 
     /* Of the request: */
     const struct cluster *cluster;
@@ -102,6 +104,11 @@ bool cmd_is_early(struct span line); /* the same for CMD_EARLY */
 void cmd_metrics_write(const struct cmd_metrics *m, struct buf *out);
 
 struct cmd_ctx *cmd_ctx_new(const struct cmd_shared *shared);
+/*
+ * One for a thread that must not wait, for cmd_go_ahead() with lookups alone: those for which the database would have
+ * to be waited for are not taken. Its store is connected by store_nowait_connect(). NULL: not with this database.
+ */
+struct cmd_ctx *cmd_ctx_new_nowait(const struct cmd_shared *shared);
 void cmd_ctx_free(struct cmd_ctx *ctx);
 
 /* Who asks. */
@@ -119,7 +126,7 @@ const struct cmd_row *cmd_run(struct cmd_ctx *ctx, struct span line, const struc
  * Requests of one kind that came together share a round trip, and a commit: cmd_go_ahead() reads or registers what up
  * to CMD_TOGETHER_MAX lines ask for; then those with `is_taken` are each run by cmd_run_ahead() (once, in any order),
  * the others by cmd_run(). cmd_end() follows. Lookups are answered by the snapshot of the cluster that they were read
- * by. Query threads only.
+ * by. Query threads, and whoever has a context that does not wait.
  */
 enum cmd_kind { CMD_ALONE, CMD_LOOKUPS, CMD_OPENS, CMD_KINDS };
 enum { CMD_TOGETHER_MAX = 20 };
@@ -131,7 +138,8 @@ struct cmd_line {
 enum cmd_kind cmd_kind_of(struct span line); /* any thread */
 /* Whether that can be done and saves anything now: a shared cache may answer lookups without the database. */
 bool cmd_wants_ahead(const struct cmd_ctx *ctx, enum cmd_kind kind);
-void cmd_go_ahead(struct cmd_ctx *ctx, enum cmd_kind kind, struct cmd_line *lines, size_t n);
+/* Returns what came of asking the database; none are taken when it has not been asked, or could not answer. */
+enum mog_err cmd_go_ahead(struct cmd_ctx *ctx, enum cmd_kind kind, struct cmd_line *lines, size_t n);
 const struct cmd_row *cmd_run_ahead(struct cmd_ctx *ctx, size_t i, const struct cmd_client *client, struct buf *out);
 
 /* Whether the last line was refused because its client may not administer. */

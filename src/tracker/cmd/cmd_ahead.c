@@ -113,7 +113,7 @@ static enum mog_err ahead_read_domain(struct cmd_ctx *ctx, size_t first, size_t 
         a->is_known = a->err != MOG_ENOTFOUND || is_sure;
         a->found = found[k];
     }
-    return is_of_all(e) ? MOG_OK : e;
+    return is_of_all(e) && !ctx->nowait ? MOG_OK : e;
 }
 
 static void ahead_forget(struct cmd_ahead *a)
@@ -187,14 +187,17 @@ static enum mog_err open_all(struct cmd_ctx *ctx, struct cmd_line *lines, size_t
     return e;
 }
 
-void cmd_go_ahead(struct cmd_ctx *ctx, enum cmd_kind kind, struct cmd_line *lines, size_t n)
+enum mog_err cmd_go_ahead(struct cmd_ctx *ctx, enum cmd_kind kind, struct cmd_line *lines, size_t n)
 {
-    assert(n <= CMD_TOGETHER_MAX);
+    assert(n <= CMD_TOGETHER_MAX && (!ctx->nowait || kind == CMD_LOOKUPS));
     enum mog_err e = MOG_ECANCELED;
     int64_t started_us = clock_mono_us();
     if (ctx->ahead == NULL)
         ctx->ahead = mem_calloc(CMD_TOGETHER_MAX, sizeof(*ctx->ahead));
-    if (cmd_begin(ctx, 0)) {
+    bool has_cluster = cmd_begin(ctx, 0);
+    if (has_cluster && ctx->nowait && !cmd_wants_ahead(ctx, kind)) {
+        e = MOG_EAGAIN; /* a shared cache is asked first, and is to know of it after */
+    } else if (has_cluster) {
         for (size_t i = 0; i < n; i++) {
             ctx->ahead[i].started_us = started_us;
             ahead_parse(ctx, &ctx->ahead[i], lines[i].text);
@@ -204,10 +207,11 @@ void cmd_go_ahead(struct cmd_ctx *ctx, enum cmd_kind kind, struct cmd_line *line
     if (kind == CMD_OPENS)
         cmd_end(ctx); /* they wait for storage nodes, and for as long an old snapshot would stay in memory */
     for (size_t i = 0; i < n; i++) {
-        lines[i].is_taken = lines[i].is_taken && is_of_all(e);
+        lines[i].is_taken = lines[i].is_taken && (ctx->nowait ? e == MOG_OK : is_of_all(e));
         if (!lines[i].is_taken)
             ahead_forget(&ctx->ahead[i]);
     }
+    return e;
 }
 
 const struct cmd_row *cmd_run_ahead(struct cmd_ctx *ctx, size_t i, const struct cmd_client *client, struct buf *out)

@@ -20,16 +20,31 @@ enum { REFRESH_TIMEOUT_MS = 10 * 1000, ERROR_TEXT_MAX = 8192, ANSWER_USUAL = 500
 
 static const char not_allowed[] = "not_allowed";
 
-struct cmd_ctx *cmd_ctx_new(const struct cmd_shared *shared)
+static struct cmd_ctx *ctx_new(const struct cmd_shared *shared, struct store *st)
 {
     struct cmd_ctx *ctx = mem_calloc(1, sizeof(*ctx));
     ctx->shared = shared;
-    ctx->st = store_new(shared->env, STORE_CLIENT);
+    ctx->st = st;
     ctx->node = node_new(shared->nodes);
     ctx->cache = fid_cache_new();
     rng_seed_random(&ctx->rng);
     kv_init(&ctx->args);
     buf_init(&ctx->error_text, ERROR_TEXT_MAX);
+    return ctx;
+}
+
+struct cmd_ctx *cmd_ctx_new(const struct cmd_shared *shared)
+{
+    return ctx_new(shared, store_new(shared->env, STORE_CLIENT));
+}
+
+struct cmd_ctx *cmd_ctx_new_nowait(const struct cmd_shared *shared)
+{
+    struct store *st = store_new_nowait(shared->env);
+    if (st == NULL)
+        return NULL;
+    struct cmd_ctx *ctx = ctx_new(shared, st);
+    ctx->nowait = true;
     return ctx;
 }
 
@@ -313,6 +328,8 @@ void cmd_run_parsed(struct cmd_ctx *ctx, const struct cmd_row *row, int64_t star
     bool is_lent = ctx->cluster != NULL;
     if (!is_lent)
         ctx->cluster = cluster_box_borrow(ctx->shared->box);
+    if (!is_lent && ctx->cluster != NULL)
+        fid_cache_configure(ctx->cache, ctx->cluster);
     if (row == NULL)
         cmd_err(ctx, "unknown_command");
     else if ((row->flags & CMD_ADMIN) && !client->is_admin)
@@ -322,7 +339,6 @@ void cmd_run_parsed(struct cmd_ctx *ctx, const struct cmd_row *row, int64_t star
     else
         check_gates(ctx, row);
     if (!cmd_failed(ctx)) {
-        fid_cache_configure(ctx->cache, ctx->cluster);
         /* A connection that broke is replaced here; what then fails fails with the database's reason. */
         if (!(row->flags & CMD_MEMORY) && (ctx->mine == NULL || !ctx->mine->is_known))
             (void)!store_validate(ctx->st);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests on their way from the loop to a query thread and back. */
+/* Requests on their way from the loop to whoever runs them, nearly always a query thread, and back. */
 #include "tracker/net/server_priv.h"
 
 #include "common/clock.h"
@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { RECENT_LINE_MAX = 4096, ROUND_MAX = 64, SPARES_MAX = 64, SPARE_REPLY_MAX = 4096 };
+enum { RECENT_LINE_MAX = 4096, LOOP_LINE_MAX = 4096, ROUND_MAX = 64, SPARES_MAX = 64, SPARE_REPLY_MAX = 4096 };
 
 /* Few, and none that has grown large: what is used again and again needs no memory from anywhere. */
 static void request_free(struct request *r)
@@ -243,16 +243,50 @@ void query_run(struct cmd_ctx *ctx, struct request *r)
     query_answer(r->server, &r, 1);
 }
 
+enum mog_err query_run_together(struct cmd_ctx *ctx, struct request **all, size_t n, size_t *n_left,
+                                metric_counter *n_answered)
+{
+    struct cmd_line lines[CMD_TOGETHER_MAX];
+    struct request *done[CMD_TOGETHER_MAX];
+    struct server *s = all[0]->server;
+    size_t n_done = 0;
+    int64_t started_us = clock_mono_us();
+    for (size_t i = 0; i < n; i++)
+        lines[i] = (struct cmd_line){.text = span_make(all[i]->line, all[i]->len), .client = &all[i]->client};
+    enum mog_err e = cmd_go_ahead(ctx, all[0]->kind, lines, n);
+    *n_left = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!lines[i].is_taken) {
+            all[(*n_left)++] = all[i];
+            continue;
+        }
+        query_begin(all[i], started_us);
+        all[i]->row = cmd_run_ahead(ctx, i, &all[i]->client, &all[i]->reply);
+        query_end(ctx, all[i], started_us);
+        done[n_done++] = all[i];
+    }
+    cmd_end(ctx);
+    if (n_answered != NULL)
+        metric_add(n_answered, n_done);
+    if (n_done != 0)
+        query_answer(s, done, n_done);
+    return e;
+}
+
 static void work(void *worker, void *item)
 {
     struct cmd_ctx *ctx = worker;
     struct request *r = item;
+    struct server *s = r->server;
+    bool is_lookup = r->kind == CMD_LOOKUPS;
     if (r->has_turn) {
         together_run(ctx, r);
     } else {
         together_seen(ctx, r);
         query_run(ctx, r);
     }
+    if (is_lookup)
+        inloop_connect(s);
 }
 
 /* Canceled in the loop, or left over at the end: the loop thread frees it either way. */
@@ -342,11 +376,9 @@ void query_round_end(int fd, short what, void *arg)
     struct server *s = arg;
     void *alone[ROUND_MAX];
     struct request *kinds[CMD_KINDS] = {NULL}, **last[CMD_KINDS];
-    size_t n = 0, free_threads = pool_free_threads(s->queries);
+    size_t n = 0, n_left = s->n_gathered;
     (void)fd;
     (void)what;
-    if (s->n_gathered > free_threads)
-        metric_add(&s->n_out_of_workers, s->n_gathered - free_threads);
     for (enum cmd_kind kind = 0; kind < CMD_KINDS; kind++)
         last[kind] = &kinds[kind];
     for (struct request *r = s->gathered, *next; r != NULL; r = next) {
@@ -362,6 +394,11 @@ void query_round_end(int fd, short what, void *arg)
     s->gathered = NULL;
     s->gathered_last = &s->gathered;
     s->n_gathered = 0;
+    if (kinds[CMD_LOOKUPS] != NULL)
+        n_left -= inloop_run(s, &kinds[CMD_LOOKUPS]);
+    size_t free_threads = n_left != 0 ? pool_free_threads(s->queries) : 0;
+    if (n_left > free_threads)
+        metric_add(&s->n_out_of_workers, n_left - free_threads);
     if (!pool_submit_many(s->queries, alone, n)) {
         for (size_t i = 0; i < n; i++)
             give_up(alone[i]);
@@ -415,10 +452,15 @@ void query_release(struct server *s)
     }
 }
 
+bool query_is_short(size_t len)
+{
+    return len <= LOOP_LINE_MAX;
+}
+
 bool query_is_instant(const struct server *s, const char *line, size_t len)
 {
     /* Clients take a noop's answer for a sign that all is served; and an operator may want no query threads. */
-    return s->is_ready && s->queries_wanted != 0 && cmd_is_instant(span_make(line, len));
+    return s->is_ready && s->queries_wanted != 0 && query_is_short(len) && cmd_is_instant(span_make(line, len));
 }
 
 static void tell_refusal(const struct request *r)

@@ -286,6 +286,7 @@ struct server *server_new(struct event_base *base, const struct cmd_shared *shar
     together_init(s);
     s->queries = query_pool_new(s);
     s->instant = cmd_ctx_new(shared);
+    inloop_init(s);
     access_measure(s);
     log_set_hook(on_log, s);
     return s;
@@ -364,6 +365,7 @@ void server_numbers(struct server *s, struct server_numbers *out)
                                    .accepted = metric_get(&s->n_accepted),
                                    .queries = metric_get(&s->n_queries),
                                    .out_of_workers = metric_get(&s->n_out_of_workers),
+                                   .in_loop = metric_get(&s->inloop.n_answered),
                                    .waiting = pool_waiting(s->queries) + together_waiting(s),
                                    .busy = pool_busy(s->queries),
                                    .running = pool_running(s->queries),
@@ -404,6 +406,7 @@ void server_free(struct server *s)
     free(s->costs);
     together_fini(s);
     cmd_ctx_free(s->instant);
+    inloop_fini(s);
     server_access_fini(&s->access);
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->told_lock);

@@ -86,6 +86,7 @@ size_t server_close_idle(struct server *s, int64_t idle_ms);
 /* Numbers for monitoring, all of one moment or nearly so. */
 struct server_numbers {
     uint64_t uptime_s, clients, accepted, queries, out_of_workers;
+    uint64_t in_loop;                      /* lookups answered without a query thread */
     size_t waiting, busy, running, wanted; /* requests without a thread, requests in work; query threads */
 };
 /* Any thread. */

@@ -17,8 +17,9 @@ enum { RECENT_REQUESTS = 50, SLOW_REQUESTS = 20, MAX_REQUEST_LINE = 1024 * 1024,
 struct conn;
 
 /*
- * One line on its way through a query thread and back. The thread puts it into the figures, sends the answer itself
- * when it can, and leaves the request in the mailbox; the loop is woken only if there is something left to do at once.
+ * One line on its way through a query thread and back; for some lookups the loop plays the thread's part. That puts it
+ * into the figures, sends the answer itself when it can, and leaves the request in the mailbox; the loop is woken only
+ * if there is something left to do at once.
  */
 struct request {
     struct request *next, *prev; /* in server.requests, or (next alone) among the spare ones */
@@ -111,6 +112,19 @@ struct together {
     _Atomic bool is_off; /* it would save nothing now: each is run alone */
 };
 
+/*
+ * Lookups that the loop answers by itself. `ctx` is the loop's in INLOOP_READY, and that of the query thread that has
+ * set it in INLOOP_CONNECTING.
+ */
+enum inloop_state { INLOOP_NEVER, INLOOP_WANTED, INLOOP_CONNECTING, INLOOP_READY };
+struct inloop {
+    struct cmd_ctx *ctx; /* NULL: not with this kind of database */
+    _Atomic enum inloop_state state;
+    _Atomic int64_t connect_at_mono_ms; /* in INLOOP_WANTED: when to try */
+    unsigned rest, pause;               /* rounds to be left to the threads, and how many it was the last time */
+    metric_counter n_answered;          /* requests; read by any thread */
+};
+
 struct server {
     struct event_base *base;
     const struct cmd_shared *shared;
@@ -132,7 +146,7 @@ struct server {
     bool is_ready; /* the first look at the cluster is done */
     int64_t started_mono_ms;
     metric_counter n_queries, n_out_of_workers, n_accepted; /* added to by the loop, read by any thread */
-    struct metric_histogram waits;                          /* from the last byte of a request to its thread */
+    struct metric_histogram waits;                          /* from the last byte of a request until it is taken */
     pthread_mutex_t told_lock;                              /* what is told of requests: */
     struct recent recent[RECENT_REQUESTS];
     size_t next_recent;
@@ -142,6 +156,7 @@ struct server {
 
     int64_t accept_paused_ms; /* when accepting may go on; 0: it goes on */
     struct cmd_ctx *instant;  /* for the loop's own commands */
+    struct inloop inloop;
     struct server_access access;
     size_t max_conns, held;    /* connections that there may be; bytes that all clients make us keep */
     int64_t refused_logged_ms; /* the last log line about a refusal */
@@ -186,6 +201,17 @@ size_t together_waiting(const struct server *s);
 /* Once a second: those that wait behind a database that hangs go on. Loop thread. */
 void together_tick(struct server *s);
 
+/* inloop.c */
+void inloop_init(struct server *s);
+void inloop_fini(struct server *s);
+/*
+ * Answer of some lookups (by done_next), which it takes from them, what can be answered without waiting; returns how
+ * many. Loop thread.
+ */
+MOG_MUSTCHECK size_t inloop_run(struct server *s, struct request **lookups);
+/* Make the connection for it, if one is wanted. May wait: query threads. */
+void inloop_connect(struct server *s);
+
 /* conn.c */
 struct conn *conn_new(struct server *s, int fd, const char *peer, const struct sockaddr_storage *addr);
 /* Go on where another process was with it: whether it watches, and the part of a line that has come. May free `c`. */
@@ -224,6 +250,8 @@ bool access_is_too_much(const struct server *s, const struct conn *c);
 /* Append a line as it may be shown to people: values of settings are left out, since passwords are among them. */
 void query_shown(struct buf *out, const char *line, size_t len);
 void query_submit(struct conn *c, char *line /* takes */, size_t len);
+/* Whether a line is short enough for the loop to read it itself: the time for that grows with its length. */
+bool query_is_short(size_t len);
 /* Whether a line needs neither the database nor a thread: it is answered by the loop itself. */
 bool query_is_instant(const struct server *s, const char *line, size_t len);
 /* Run such a line (takes it) and append its answer. */
@@ -232,13 +260,21 @@ void query_run_now(struct conn *c, char *line, size_t len, struct buf *out);
 void query_release(struct server *s);
 /* Give a request to the query threads. Loop thread. */
 void query_hand_in(struct request *r);
-/* Give them all that were gathered; `arg` is the server. Loop thread. */
+/* Answer what was gathered, or give it to them; `arg` is the server. Loop thread. */
 void query_round_end(int fd, short what, void *arg);
-/* A query thread takes a request; has run it; answers those that it has run; does all that for one. */
+/* A query thread, or the loop in its place, takes a request; has run it; answers those that it has run; does all that
+ * for one. */
 void query_begin(struct request *r, int64_t now_us);
 void query_end(struct cmd_ctx *ctx, struct request *r, int64_t started_us);
 void query_answer(struct server *s, struct request *const *all, size_t n);
 void query_run(struct cmd_ctx *ctx, struct request *r);
+/*
+ * Do what up to CMD_TOGETHER_MAX of one kind ask for in one round trip, and answer those that could be done so; the
+ * others are the first `n_left` of `all` then. Returns what came of asking the database. Added to `n_answered` (may be
+ * NULL) before the first one is answered.
+ */
+enum mog_err query_run_together(struct cmd_ctx *ctx, struct request **all, size_t n, size_t *n_left,
+                                metric_counter *n_answered);
 /* Whether the answer is there, and server_collect() finds it; if not, the loop is woken when it is. Loop thread. */
 bool query_is_answered(struct request *r);
 /* The client of `r` is gone. True: it is in work, and the socket is closed with it. Loop thread. */

@@ -207,29 +207,12 @@ static void run_apart(struct cmd_ctx *ctx, struct request *r)
         query_run(ctx, r);
 }
 
-/* Do what all of them ask for in one round trip, and answer those that could be done so. */
 static void run_all(struct cmd_ctx *ctx, struct request **all, size_t n)
 {
-    struct cmd_line lines[CMD_TOGETHER_MAX];
-    struct server *s = all[0]->server;
-    size_t done = 0;
-    int64_t started_us = clock_mono_us();
-    for (size_t i = 0; i < n; i++)
-        lines[i] = (struct cmd_line){.text = span_make(all[i]->line, all[i]->len), .client = &all[i]->client};
-    cmd_go_ahead(ctx, all[0]->kind, lines, n);
-    for (size_t i = 0; i < n; i++) {
-        if (!lines[i].is_taken) {
-            run_apart(ctx, all[i]);
-            continue;
-        }
-        query_begin(all[i], started_us);
-        all[i]->row = cmd_run_ahead(ctx, i, &all[i]->client, &all[i]->reply);
-        query_end(ctx, all[i], started_us);
-        all[done++] = all[i];
-    }
-    cmd_end(ctx);
-    if (done != 0)
-        query_answer(s, all, done);
+    size_t left = 0;
+    (void)query_run_together(ctx, all, n, &left, NULL);
+    for (size_t i = 0; i < left; i++)
+        run_apart(ctx, all[i]);
 }
 
 /* Who waits for a storage node does so without its place: a database that is quick is no reason to wait for that. */

@@ -17,11 +17,12 @@ static void setup(struct harness *h)
     harness_must(h, "create_domain domain=other");
 }
 
-static void ahead(struct cmd_ctx *ctx, enum cmd_kind kind, const char *const *texts, struct cmd_line *lines, size_t n)
+static enum mog_err ahead(struct cmd_ctx *ctx, enum cmd_kind kind, const char *const *texts, struct cmd_line *lines,
+                          size_t n)
 {
     for (size_t i = 0; i < n; i++)
         lines[i] = (struct cmd_line){.text = span_of(texts[i]), .client = &client};
-    cmd_go_ahead(ctx, kind, lines, n);
+    return cmd_go_ahead(ctx, kind, lines, n);
 }
 
 /* Run the i-th; the fid in its answer. */
@@ -122,6 +123,46 @@ START_TEST(a_domain_that_is_made_anew_meanwhile)
 }
 END_TEST
 
+/* Whoever must not wait leaves what it cannot have: without a connection all, and with a shared cache, which is asked.
+ */
+START_TEST(without_waiting)
+{
+    static const char *const texts[] = {"file_info domain=d&key=a", "get_paths domain=d&key=a",
+                                        "get_paths domain=d&key=none&noverify=1", "file_info domain=none&key=a"};
+    struct harness h;
+    struct cmd_line lines[4];
+    setup(&h);
+    fixture_sql(h.ctx->st, "INSERT INTO file (fid, dmid, dkey, length, classid, devcount) VALUES (7, 1, 'a', 3, 1, 1)",
+                NULL);
+    struct cmd_ctx *ctx = cmd_ctx_new_nowait(&h.shared);
+    ck_assert_ptr_nonnull(ctx);
+    ck_assert_int_eq(ahead(ctx, CMD_LOOKUPS, texts, lines, 4), MOG_EAGAIN);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert(!lines[i].is_taken);
+    ck_assert_int_eq(store_nowait_connect(ctx->st), MOG_OK);
+    enum mog_err e = ahead(ctx, CMD_LOOKUPS, texts, lines, 4);
+    if (e == MOG_OK) { /* else the file system here cannot tell */
+        static const char *const answers[] = {"OK ", NULL, "ERR unknown_key", "ERR unreg_domain"};
+        for (size_t i = 0; i < 4; i++) {
+            struct buf out = BUF_ZERO;
+            ck_assert_int_eq(lines[i].is_taken, answers[i] != NULL);
+            if (lines[i].is_taken)
+                (void)cmd_run_ahead(ctx, i, &client, &out);
+            ck_assert_msg(!lines[i].is_taken || strncmp(buf_cstr(&out), answers[i], strlen(answers[i])) == 0, "%s",
+                          buf_cstr(&out));
+            buf_fini(&out);
+        }
+        harness_must(&h, "set_server_setting key=memcache_servers&value=127.0.0.1:1");
+        ck_assert_int_eq(cluster_box_refresh(h.box, 10000), MOG_OK);
+        ck_assert_int_eq(ahead(ctx, CMD_LOOKUPS, texts, lines, 4), MOG_EAGAIN);
+        for (size_t i = 0; i < 4; i++)
+            ck_assert(!lines[i].is_taken);
+    }
+    cmd_ctx_free(ctx);
+    harness_stop(&h);
+}
+END_TEST
+
 /* Its class has had no checksums when the file was read: what was not asked for is not missed when it is answered. */
 START_TEST(a_class_that_gets_checksums_meanwhile)
 {
@@ -153,4 +194,4 @@ START_TEST(a_class_that_gets_checksums_meanwhile)
 END_TEST
 
 UNIT_MAIN("cmd_ahead", uploads_are_registered_as_alone, what_is_not_plain_is_left, a_domain_that_is_made_anew_meanwhile,
-          a_class_that_gets_checksums_meanwhile)
+          without_waiting, a_class_that_gets_checksums_meanwhile)
