@@ -252,8 +252,11 @@ static enum mog_err open_connection(struct store *st)
     if (!st->probing && !store_env_is_alive(st->env))
         return store_fail(st, MOG_EDBDOWN, "Failed to connect to database: known to be down");
     enum mog_err e = st->driver->open(&st->env->target, &limits, &st->conn, &why);
-    if (e != MOG_OK) {
+    if (e != MOG_OK)
         st->conn = NULL;
+    if (e == MOG_EUNSUPPORTED && st->nowait)
+        return store_fail(st, e, "%s", why.text);
+    if (e != MOG_OK) {
         metric_add(&st->env->metrics.connect_failures, 1);
         return store_fail(st, e == MOG_EUNSUPPORTED ? e : MOG_EDBDOWN, "Failed to connect to database: %s", why.text);
     }

@@ -262,6 +262,7 @@ static enum mog_err connect_to(const char *dsn)
     ck_assert_ptr_nonnull(st);
     enum mog_err e = store_nowait_connect(st);
     ck_assert_int_eq(store_nowait_is_connected(st), e == MOG_OK);
+    ck_assert_uint_eq(metric_get(&store_env_metrics(env)->connect_failures), e == MOG_EDBDOWN);
     store_free(st);
     store_env_free(env);
     return e;
