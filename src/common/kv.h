@@ -11,7 +11,7 @@
 
 struct kv_item {
     struct span name, value; /* both NUL-terminated too, inside kv's own memory */
-    size_t room;             /* bytes at value.ptr that nobody else uses, the NUL among them */
+    size_t room;             /* bytes at value.ptr that nothing else is put into, the NUL among them */
 };
 
 struct kv {

@@ -5,8 +5,9 @@
  * With RWF_NOWAIT the kernel says EAGAIN where it would have to wait for the disk; it may have the disk begin to read.
  * Instead of sleeping before it tries again to read the index of the log, SQLite tries again at once, and gives up.
  *
- * What could still wait: the index of the log is a mapped file, which every commit and every look touches, and which
- * the system could have taken out of memory all the same; a disk with so much to do that it takes no more orders; and
+ * What could still wait: the index of the log, a mapped file that each commit writes to, and the first look after it,
+ * too (the system may have taken it out of memory all the same, or a write to it may wait for the file system's
+ * journal); a disk with so much to do that it takes no more orders; whoever looks whether the file is still there; and
  * locks of this process that somebody holds for a moment.
  */
 #include "store/sqlite_nowait.h"

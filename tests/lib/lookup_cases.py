@@ -51,10 +51,10 @@ class LookupCases:
     def test_odd_keys_harm_nobody(self):
         answers = self.same([
             b"get_paths domain=one&key=odd+%00%FF%0A+key&noverify=1", b"file_info domain=one&key=%25_%27%5C",
-            b"get_paths domain=one&key=" + b"k" * 5000 + b"&noverify=1", b"file_info domain=one&key=%F0%9F%92%A9",
+            b"get_paths domain=one&key=" + b"k" * 5000 + b"&noverify=1", b"file_info domain=one&key=" + b"k" * 2000, b"file_info domain=one&key=%F0%9F%92%A9",
             b"file_info domain=one&key=%ED%A0%80", b"file_info domain=one&key=a%00", b"get_paths domain=one&key=c&noverify=1",
             b"file_info domain=one&key=case", b"file_info domain=one&key=Case", b"file_info domain=one&key=c+"])
-        self.assertTrue(answers[0].startswith(b"OK ") and answers[6].startswith(b"OK "))
+        self.assertTrue(answers[0].startswith(b"OK ") and answers[7].startswith(b"OK "))
 
     def test_more_than_go_together(self):
         answers = self.same([b"file_info domain=one&key=%s&n=%d" % (b"abc"[i % 3:i % 3 + 1], i) for i in range(55)])

@@ -14,7 +14,8 @@ static const char *name_of(size_t i)
 void cmd_metrics_write(const struct cmd_metrics *m, struct buf *out)
 {
     struct buf label = BUF_ZERO;
-    metric_head(out, "mogilefsd_command_seconds", "histogram", "Time that commands of clients took in a query thread.");
+    metric_head(out, "mogilefsd_command_seconds", "histogram",
+                "Time that commands of clients took, without that until they were taken.");
     for (size_t i = 0; i < CMD_METRICS; i++) {
         if (name_of(i) == NULL || metric_count(&m->seconds[i]) == 0)
             continue;

@@ -90,8 +90,8 @@ static size_t take(struct request **lookups, struct request **all)
 }
 
 /*
- * No more than one statement's worth: where so much is asked for that more has come in one round, the threads do the
- * rest beside it.
+ * No more than one statement may ask for: where so much is asked for that more has come in one round, the threads do
+ * the rest.
  */
 size_t inloop_run(struct server *s, struct request **lookups)
 {

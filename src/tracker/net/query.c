@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests on their way from the loop to whoever runs them, nearly always a query thread, and back. */
+/* Requests on their way from the loop to whoever runs them, a query thread or for some lookups the loop, and back. */
 #include "tracker/net/server_priv.h"
 
 #include "common/clock.h"
@@ -376,7 +376,7 @@ void query_round_end(int fd, short what, void *arg)
     struct server *s = arg;
     void *alone[ROUND_MAX];
     struct request *kinds[CMD_KINDS] = {NULL}, **last[CMD_KINDS];
-    size_t n = 0, n_left = s->n_gathered;
+    size_t n = 0, n_left = s->n_gathered, free_threads = pool_free_threads(s->queries);
     (void)fd;
     (void)what;
     for (enum cmd_kind kind = 0; kind < CMD_KINDS; kind++)
@@ -394,19 +394,19 @@ void query_round_end(int fd, short what, void *arg)
     s->gathered = NULL;
     s->gathered_last = &s->gathered;
     s->n_gathered = 0;
-    if (kinds[CMD_LOOKUPS] != NULL)
-        n_left -= inloop_run(s, &kinds[CMD_LOOKUPS]);
-    size_t free_threads = n_left != 0 ? pool_free_threads(s->queries) : 0;
-    if (n_left > free_threads)
-        metric_add(&s->n_out_of_workers, n_left - free_threads);
     if (!pool_submit_many(s->queries, alone, n)) {
         for (size_t i = 0; i < n; i++)
             give_up(alone[i]);
     }
-    for (enum cmd_kind kind = CMD_ALONE + 1; kind < CMD_KINDS; kind++) {
+    /* Lookups come last: the loop may do some itself, and the threads are at the others meanwhile. */
+    for (enum cmd_kind kind = CMD_KINDS - 1; kind > CMD_ALONE; kind--) {
+        if (kind == CMD_LOOKUPS && kinds[kind] != NULL)
+            n_left -= inloop_run(s, &kinds[kind]);
         if (kinds[kind] != NULL)
             together_submit(s, kind, kinds[kind]);
     }
+    if (n_left > free_threads)
+        metric_add(&s->n_out_of_workers, n_left - free_threads);
 }
 
 /*

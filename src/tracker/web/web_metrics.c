@@ -67,7 +67,8 @@ static void tracker(struct web *w, struct buf *out)
                  n.out_of_workers);
     metric_total(out, "mogilefsd_requests_in_loop_total",
                  "Lookups answered without a query thread, from what of an embedded database is in memory.", n.in_loop);
-    metric_head(out, "mogilefsd_request_wait_seconds", "histogram", "Time until a request was taken, by a query thread or the loop.");
+    metric_head(out, "mogilefsd_request_wait_seconds", "histogram",
+                "Time until a request was taken, by a query thread or the loop.");
     metric_write_histogram(out, "mogilefsd_request_wait_seconds", "", server_waits(w->parts.server));
 }
 

@@ -152,6 +152,17 @@ START_TEST(without_waiting)
                           buf_cstr(&out));
             buf_fini(&out);
         }
+        /* A key that none can have, with no other to ask for. */
+        char lonely[2100] = "file_info domain=d&key=";
+        struct buf out = BUF_ZERO;
+        size_t begin = strlen(lonely);
+        memset(lonely + begin, 'k', sizeof(lonely) - 1 - begin);
+        lonely[sizeof(lonely) - 1] = '\0';
+        ck_assert_int_eq(ahead(ctx, CMD_LOOKUPS, (const char *const[]){lonely}, lines, 1), MOG_OK);
+        ck_assert(lines[0].is_taken);
+        (void)cmd_run_ahead(ctx, 0, &client, &out);
+        ck_assert_msg(strncmp(buf_cstr(&out), "ERR unknown_key", 15) == 0, "%s", buf_cstr(&out));
+        buf_fini(&out);
         harness_must(&h, "set_server_setting key=memcache_servers&value=127.0.0.1:1");
         ck_assert_int_eq(cluster_box_refresh(h.box, 10000), MOG_OK);
         ck_assert_int_eq(ahead(ctx, CMD_LOOKUPS, texts, lines, 4), MOG_EAGAIN);
