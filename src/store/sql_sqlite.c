@@ -36,8 +36,7 @@ static int deadline_check(void *arg)
     return c->statement_ms != 0 && deadline_is_past(c->by);
 }
 
-/* A page that is not in memory, somebody's lock, or a statement that takes long. The connection is as good as before.
- */
+/* For a page that is not in memory, or a lock, or since it takes long. The connection is as good as before. */
 static bool would_wait(int rc)
 {
     int kind = rc & 0xff;

@@ -262,8 +262,10 @@ void query_release(struct server *s);
 void query_hand_in(struct request *r);
 /* Answer what was gathered, or give it to them; `arg` is the server. Loop thread. */
 void query_round_end(int fd, short what, void *arg);
-/* A query thread, or the loop in its place, takes a request; has run it; answers those that it has run; does all that
- * for one. */
+/*
+ * A query thread, or the loop in its place, takes a request; has run it; answers those that it has run; does all that
+ * for one.
+ */
 void query_begin(struct request *r, int64_t now_us);
 void query_end(struct cmd_ctx *ctx, struct request *r, int64_t started_us);
 void query_answer(struct server *s, struct request *const *all, size_t n);

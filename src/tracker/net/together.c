@@ -207,6 +207,7 @@ static void run_apart(struct cmd_ctx *ctx, struct request *r)
         query_run(ctx, r);
 }
 
+/* In one round trip; who could not be answered so goes alone. */
 static void run_all(struct cmd_ctx *ctx, struct request **all, size_t n)
 {
     size_t left = 0;

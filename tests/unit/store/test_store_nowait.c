@@ -118,18 +118,26 @@ START_TEST(does_not_wait_for_the_disk)
 }
 END_TEST
 
+/* Connect, and lose the connection to what the kernel says of a read. */
+static void lose_connection(struct store *st, int said, enum mog_err code)
+{
+    OK(st, store_nowait_connect(st));
+    said_errno = said;
+    FAILS(st, code, look(st));
+    ck_assert_ptr_null(strstr(store_failure(st)->text, "not connected"));
+    said_errno = 0;
+    ck_assert(!store_nowait_is_connected(st));
+    FAILS(st, MOG_EAGAIN, look(st));
+    FAILS(st, MOG_EAGAIN, store_validate(st));
+}
+
 START_TEST(says_when_it_can_never_be_done)
 {
     static const int all[] = {EOPNOTSUPP, ENOSYS, EINVAL, EPERM};
     store_free(start());
     for (size_t i = 0; i < sizeof all / sizeof all[0] && nowait != NULL; i++) {
         struct store *st = store_new_nowait(fx.env);
-        OK(st, store_nowait_connect(st));
-        said_errno = all[i];
-        FAILS(st, MOG_EUNSUPPORTED, look(st));
-        said_errno = 0;
-        ck_assert(!store_nowait_is_connected(st));
-        FAILS(st, MOG_EAGAIN, look(st));
+        lose_connection(st, all[i], MOG_EUNSUPPORTED);
         FAILS(st, MOG_EUNSUPPORTED, store_nowait_connect(st));
         FAILS(st, MOG_EAGAIN, look(st));
         store_free(st);
@@ -142,14 +150,7 @@ START_TEST(is_connected_anew_after_an_error)
     struct store *st = start();
     if (st == NULL)
         return;
-    OK(st, store_nowait_connect(st));
-    said_errno = EIO;
-    FAILS(st, MOG_EDBDOWN, look(st));
-    ck_assert_ptr_null(strstr(store_failure(st)->text, "not connected"));
-    said_errno = 0;
-    ck_assert(!store_nowait_is_connected(st));
-    FAILS(st, MOG_EAGAIN, look(st));
-    FAILS(st, MOG_EAGAIN, store_validate(st));
+    lose_connection(st, EIO, MOG_EDBDOWN);
     OK(st, store_nowait_connect(st));
     OK(st, look(st));
     ck_assert_uint_eq(store_connects(st), 2);
