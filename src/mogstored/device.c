@@ -47,23 +47,97 @@ static void list_remove(struct device *d, struct job *j)
     atomic_store(&d->oldest_started_mono_ms, d->running_first ? d->running_first->started_mono_ms : 0);
 }
 
+/* Under the lock: put `first` to `last` behind those that follow `leader`. */
+static void append_followers(struct job *leader, struct job *first, struct job *last)
+{
+    if (leader->follower_first)
+        leader->follower_last->next = first;
+    else
+        leader->follower_first = first;
+    leader->follower_last = last;
+}
+
+static bool is_at_place_of(const struct job *running, const struct job *j)
+{
+    return j->place != 0 && running->place == j->place;
+}
+
+/* It may hang. */
+static bool is_late(const struct job *running)
+{
+    return clock_mono_ms() - running->started_mono_ms > DEVICE_FOLLOW_MS;
+}
+
+/* Under the lock: leave `j` to the thread that is at its place. False when there is none that gets on. */
+static bool follow(struct device *d, struct job *j)
+{
+    struct job *leader = d->running_first;
+    while (leader && (!is_at_place_of(leader, j) || is_late(leader)))
+        leader = leader->next;
+    if (!leader)
+        return false;
+    j->next = NULL;
+    append_followers(leader, j, j);
+    return true;
+}
+
+/* Under the lock: `j` starts, and those that follow one that may hang follow `j` from now on. */
+static void take_over(struct device *d, struct job *j)
+{
+    for (struct job *late = d->running_first; late; late = late->next) {
+        if (!is_at_place_of(late, j) || !late->follower_first)
+            continue;
+        append_followers(j, late->follower_first, late->follower_last);
+        late->follower_first = NULL;
+    }
+}
+
+/* Under the lock. */
+static void start(struct device *d, struct job *j)
+{
+    atomic_fetch_sub(&d->queued, 1);
+    atomic_fetch_add(&d->running, 1);
+    j->started_mono_ms = clock_mono_ms();
+    list_append(d, j);
+}
+
+/* Under the lock. Returns the one that follows it, which has been started, or NULL. */
+static struct job *finish(struct device *d, struct job *j)
+{
+    struct job *next = j->follower_first;
+    list_remove(d, j);
+    atomic_fetch_sub(&d->running, 1);
+    if (!next)
+        return NULL;
+    next->follower_first = next->next;
+    next->follower_last = j->follower_last;
+    start(d, next);
+    return next;
+}
+
 static void work(void *worker, void *item)
 {
     (void)worker;
     struct job *j = item;
     struct device *d = j->dev;
-    atomic_fetch_sub(&d->queued, 1);
-    atomic_fetch_add(&d->running, 1);
     pthread_mutex_lock(&d->lock);
-    j->started_mono_ms = clock_mono_ms();
-    list_append(d, j);
+    if (follow(d, j)) {
+        j = NULL;
+    } else {
+        take_over(d, j);
+        start(d, j);
+    }
     pthread_mutex_unlock(&d->lock);
-    j->run(j);
-    pthread_mutex_lock(&d->lock);
-    list_remove(d, j);
-    pthread_mutex_unlock(&d->lock);
-    atomic_fetch_sub(&d->running, 1);
-    j->done(j, true);
+    while (j) {
+        j->run(j);
+        pthread_mutex_lock(&d->lock);
+        struct job *next = finish(d, j);
+        pthread_mutex_unlock(&d->lock);
+        if (j->leave)
+            j->leave(j, next);
+        j->done(j, true);
+        j = next;
+    }
 }
 
 static void drop(void *arg, void *item)
@@ -158,15 +232,22 @@ bool device_has_room(const struct device *d)
 
 bool device_submit(struct device *d, struct job *j, bool is_urgent)
 {
+    bool follows = false;
     j->dev = d;
+    j->follower_first = NULL;
     if (!is_urgent && !device_has_room(d))
         return false;
     unsigned ahead = atomic_fetch_add(&d->queued, 1) + atomic_load(&d->running);
     if (ahead >= atomic_load(&d->threads))
         atomic_fetch_add_explicit(&d->waited, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&d->submitted, 1, memory_order_relaxed);
+    if (j->place != 0) {
+        pthread_mutex_lock(&d->lock);
+        follows = follow(d, j);
+        pthread_mutex_unlock(&d->lock);
+    }
     /* Not under our lock: the thread that is woken wants it at once. */
-    if (pool_submit(d->pool, j))
+    if (follows || pool_submit(d->pool, j))
         return true;
     atomic_fetch_sub(&d->queued, 1);
     return false;

@@ -27,6 +27,7 @@ enum {
     DEVICE_LATE_COMMIT_MS = 6000,     /* clients wait no longer for the answer to an upload */
     DEVICE_LATE_PAUSE_MS = 10000,     /* how long late commits make us refuse new uploads */
     DEVICE_THREADS_MAX = 100,
+    DEVICE_FOLLOW_MS = 20, /* nothing more is left to the thread of a job that takes longer */
     DEVICE_ACTIVE_MIN =
         2, /* with fsync off, threads that work in the file system at a time while none of them waits for the disk: */
     DEVICE_ACTIVE_MAX = 4, /* as many as processors, within these limits */
@@ -45,9 +46,16 @@ struct job {
     /* After run, or instead of it (`has_run` false) when the device stops first. The job may be reused or freed in it
      */
     void (*done)(struct job *j, bool has_run);
-    struct device *dev;      /* set by device_submit */
-    int64_t started_mono_ms; /* under the device's lock */
-    struct job *prev, *next; /* list of running jobs, under the device's lock */
+    /* Between run and done, if not NULL: `next` is what the same thread runs at the same place after it, or NULL. */
+    void (*leave)(struct job *j, struct job *next);
+    /* Not 0: it holds the same lock of the file system as all others with this number, and is done by the thread that
+     * does one of them now. */
+    uint64_t place;
+    struct device *dev; /* set by device_submit */
+    /* Under the device's lock: */
+    int64_t started_mono_ms;
+    struct job *prev, *next;                    /* list of running jobs; `next` alone: of those that follow one */
+    struct job *follower_first, *follower_last; /* those that its thread does next */
 };
 
 enum device_health {

@@ -169,6 +169,16 @@ static void commit(struct request *r)
         upload_abort(&p->upload);
 }
 
+static struct upload *upload_of(struct job *j)
+{
+    return &((struct request *)((char *)j - offsetof(struct request, job)))->put.upload;
+}
+
+static void leave_dir(struct job *j, struct job *next)
+{
+    upload_pass_dir(upload_of(j), next ? upload_of(next) : NULL);
+}
+
 static void commit_work(struct request *r)
 {
     waits_begin(r);
@@ -321,8 +331,28 @@ static void committed(struct request *r)
     reply_answer(r);
 }
 
+/*
+ * A file system makes and renames the files of one directory one after the other: threads that wait for each other
+ * there do less than one alone. Synced uploads wait for the disk instead, and do that together.
+ */
+static uint64_t place_of(const struct request *r)
+{
+    const struct request_put *p = &r->put;
+    if (p->upload.is_synced || p->is_open)
+        return 0;
+    uint64_t hash = 14695981039346656037U;
+    for (const char *at = r->path.below, *end = dpath_last(r->path.below).ptr; at < end; at++)
+        hash = (hash ^ (uint8_t)*at) * 1099511628211U;
+    return hash;
+}
+
 void put_end(struct request *r)
 {
+    r->job.place = place_of(r);
+    if (r->job.place != 0) {
+        r->put.upload.keeps_dir = true;
+        r->job.leave = leave_dir;
+    }
     if (!check_trailer(r) || !request_run(r, commit_work, committed, r->put.is_open))
         reply_answer(r);
 }

@@ -20,7 +20,12 @@
 #include "mogstored/dpath.h"
 #include "mogstored/janitor.h"
 
-enum { TEMP_TRIES = 8, START_WRITE_BYTES = 8 << 20, RESERVE_FROM_BYTES = 2 << 20 };
+enum {
+    TEMP_TRIES = 8,
+    START_WRITE_BYTES = 8 << 20,
+    RESERVE_FROM_BYTES = 2 << 20,
+    PASS_DIR_MS = 10 /* a directory is opened anew after this, to see what has become of the device */,
+};
 
 void upload_init(struct upload *u)
 {
@@ -100,6 +105,25 @@ enum mog_err upload_fail(struct device *d, int err, const char *what, const char
     return fail_sys(f, code, err, "%s %s/%s", what, d->name, path);
 }
 
+static void drop_file(struct upload *u)
+{
+    if (u->temp[0] != '\0')
+        (void)unlinkat(u->dirfd, u->temp, 0);
+    if (u->fd >= 0)
+        close(u->fd);
+    digest_free(u->md5);
+    u->temp[0] = '\0';
+    u->fd = -1;
+    u->md5 = NULL;
+}
+
+static void close_dir(struct upload *u)
+{
+    if (u->dirfd >= 0)
+        close(u->dirfd);
+    u->dirfd = -1;
+}
+
 /* Open directory `name` in `at` (taken), creating it if it is missing. Returns the descriptor or -1 with errno. */
 static int enter_or_create(struct upload *u, int at, const char *name, struct mog_fail *f, enum mog_err *e)
 {
@@ -125,9 +149,7 @@ static int enter_or_create(struct upload *u, int at, const char *name, struct mo
 static enum mog_err open_parent(struct upload *u, int root, struct mog_fail *f)
 {
     enum mog_err e = MOG_OK;
-    struct span rest = span_of(u->path), last = dpath_last(u->path), part;
-    memcpy(u->name, last.ptr, last.len);
-    u->name[last.len] = '\0';
+    struct span rest, last = dpath_last(u->path), part;
     if (last.ptr == u->path) {
         u->dirfd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (u->dirfd < 0)
@@ -176,6 +198,7 @@ static enum mog_err check_target(struct upload *u, struct mog_fail *f)
     return fail_set(f, MOG_EPERM, "%s/%s is not a regular file", u->dev->name, u->path);
 }
 
+/* MOG_EAGAIN, as by open_target: the directory that was passed to it has been removed since. */
 static enum mog_err create_temp(struct upload *u, struct mog_fail *f)
 {
     for (int i = 0; i < TEMP_TRIES; i++) {
@@ -187,6 +210,8 @@ static enum mog_err create_temp(struct upload *u, struct mog_fail *f)
             break;
     }
     u->temp[0] = '\0';
+    if (errno == ENOENT && u->has_passed_dir)
+        return MOG_EAGAIN;
     if (errno == ENOENT) /* the directory was removed under us */
         errno = EIO;
     return upload_fail(u->dev, errno, "cannot create a file for", u->path, f);
@@ -196,6 +221,8 @@ static enum mog_err open_target(struct upload *u, struct mog_fail *f)
 {
     struct stat st;
     u->fd = beneath_open(u->dirfd, u->name, O_RDWR | O_CREAT, 0644);
+    if (u->fd < 0 && errno == ENOENT && u->has_passed_dir)
+        return MOG_EAGAIN;
     if (u->fd < 0)
         return upload_fail(u->dev, errno, "cannot open", u->path, f);
     if (fstat(u->fd, &st) != 0 || !S_ISREG(st.st_mode))
@@ -215,21 +242,58 @@ static enum mog_err reserve(struct upload *u, struct mog_fail *f)
     return MOG_OK;
 }
 
-enum mog_err upload_open(struct upload *u, struct mog_fail *f)
+static enum mog_err open_dir(struct upload *u, struct mog_fail *f)
 {
     int root = -1;
+    u->dir_opened_mono_ms = clock_mono_ms();
     enum mog_err e = device_open_root(u->dev, &root, f);
-    if (e == MOG_OK)
-        e = open_parent(u, root, f);
-    if (e == MOG_OK)
-        e = check_target(u, f);
+    return e == MOG_OK ? open_parent(u, root, f) : e;
+}
+
+static enum mog_err open_file(struct upload *u, struct mog_fail *f)
+{
+    enum mog_err e = check_target(u, f);
     if (e == MOG_OK)
         e = u->has_range ? open_target(u, f) : create_temp(u, f);
-    if (e == MOG_OK)
-        e = reserve(u, f);
+    return e == MOG_OK ? reserve(u, f) : e;
+}
+
+enum mog_err upload_open(struct upload *u, struct mog_fail *f)
+{
+    enum mog_err e = MOG_EAGAIN;
+    struct span last = dpath_last(u->path);
+    memcpy(u->name, last.ptr, last.len);
+    u->name[last.len] = '\0';
+    if (u->has_passed_dir)
+        e = open_file(u, f);
+    if (e == MOG_EAGAIN) {
+        u->has_passed_dir = false;
+        close_dir(u);
+        e = open_dir(u, f);
+        if (e == MOG_OK)
+            e = open_file(u, f);
+    }
     if (e != MOG_OK)
         upload_abort(u);
     return e;
+}
+
+/* Both directories, not the names in them. */
+static bool is_same_dir(const struct upload *a, const struct upload *b)
+{
+    size_t n = (size_t)(dpath_last(a->path).ptr - a->path);
+    return a->dev == b->dev && (size_t)(dpath_last(b->path).ptr - b->path) == n && memcmp(a->path, b->path, n) == 0;
+}
+
+void upload_pass_dir(struct upload *from, struct upload *to)
+{
+    if (to && from->dirfd >= 0 && is_same_dir(from, to) && clock_mono_ms() - from->dir_opened_mono_ms < PASS_DIR_MS) {
+        to->dirfd = from->dirfd;
+        to->dir_opened_mono_ms = from->dir_opened_mono_ms;
+        to->has_passed_dir = true;
+        from->dirfd = -1;
+    }
+    close_dir(from);
 }
 
 /* So that the final sync finds little left to do. */
@@ -309,22 +373,16 @@ enum mog_err upload_commit(struct upload *u, struct mog_fail *f)
         device_note_commit(u->dev, clock_mono_us() - began);
     if (e == MOG_OK)
         device_account(u->dev, (int64_t)((u->written + 1023) / 1024));
-    upload_abort(u);
+    drop_file(u);
+    if (e != MOG_OK || !u->keeps_dir)
+        close_dir(u);
     return e;
 }
 
 void upload_abort(struct upload *u)
 {
-    if (u->temp[0] != '\0')
-        (void)unlinkat(u->dirfd, u->temp, 0);
-    if (u->fd >= 0)
-        close(u->fd);
-    if (u->dirfd >= 0)
-        close(u->dirfd);
-    digest_free(u->md5);
-    u->temp[0] = '\0';
-    u->fd = u->dirfd = -1;
-    u->md5 = NULL;
+    drop_file(u);
+    close_dir(u);
 }
 
 void upload_abandon(struct upload *u)

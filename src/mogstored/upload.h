@@ -27,6 +27,9 @@ struct upload {
     bool has_range;   /* write a part of the file in place, without a temporary one */
     struct range range;
     int fd, dirfd;
+    bool keeps_dir;              /* dirfd outlives upload_commit, for upload_pass_dir */
+    bool has_passed_dir;         /* dirfd was another's */
+    int64_t dir_opened_mono_ms;  /* and when it opened it */
     char temp[UPLOAD_TEMP_SIZE]; /* "" when there is none */
     char name[UPLOAD_NAME_SIZE];
     uint64_t written, started_write; /* bytes; and how many of them were sent on their way to the disk */
@@ -48,6 +51,12 @@ MOG_MUSTCHECK enum mog_err upload_write(struct upload *u, const void *data, size
 
 /* Sync the data, give the file its name, sync the directory. On failure the temporary file is gone. */
 MOG_MUSTCHECK enum mog_err upload_commit(struct upload *u, struct mog_fail *f);
+
+/*
+ * `from`, which keeps_dir and was committed, leaves its directory to `to`, which is about to be opened, if that is the
+ * same one and was opened a moment ago; or closes it. `to` may be NULL.
+ */
+void upload_pass_dir(struct upload *from, struct upload *to);
 
 /* Remove what is temporary and close. In any state. */
 void upload_abort(struct upload *u);

@@ -75,7 +75,7 @@ class Bench:
         name = f"put{len(self.puts)}"
         os.makedirs(os.path.join(node.docroot, "dev1", name))
         with tempfile.TemporaryDirectory() as folder:
-            self.puts.append(wrk(folder, node.url(""), put_lua(self.args.size, name, 10 ** 9), self.args.seconds))
+            self.puts.append(wrk(folder, node.url(""), put_lua(self.args.size, f"/dev1/{name}"), self.args.seconds))
 
     def rate(self, kind, total):
         """Let the workers of a kind do `total` items; items a second."""

@@ -21,9 +21,13 @@ def put_lua_to(size, path):
     return PUT_LUA.format(size=size, path=path)
 
 
-def put_lua(size, name, names=200):
-    """The same in a folder of dev1, under `names` names for each thread."""
-    return put_lua_to(size, f'string.format("/dev1/{name}/%d-%d.fid", id, n % {names})')
+def put_lua(size, folder, names=0):
+    """The same below a folder of a device: under new names, a thousand in a folder as trackers give them to one device, or
+    under `names` for each thread again and again.
+    """
+    if names:
+        return put_lua_to(size, f'string.format("{folder}/%d-%d.fid", id, n % {names})')
+    return put_lua_to(size, f'string.format("{folder}/%03d/%d-%d.fid", math.floor(n / 500), id, n)')
 
 
 def run(folder, base, lua, seconds, connections, path, headers, *options):

@@ -146,14 +146,28 @@ struct held {
     struct job job;
     pthread_mutex_t *gate;
     _Atomic int runs, dones;
+    int turn; /* how many had run before */
+    pthread_t thread;
+    struct job *left_to;
 };
+
+static _Atomic int turns;
 
 static void held_run(struct job *j)
 {
     struct held *h = (struct held *)j;
     pthread_mutex_lock(h->gate);
     pthread_mutex_unlock(h->gate);
+    h->turn = atomic_fetch_add(&turns, 1);
+    h->thread = pthread_self();
     atomic_fetch_add(&h->runs, 1);
+}
+
+static void held_leave(struct job *j, struct job *next)
+{
+    struct held *h = (struct held *)j;
+    ck_assert_int_eq(atomic_load(&h->dones), 0);
+    h->left_to = next;
 }
 
 static void held_done(struct job *j, bool has_run)
@@ -196,6 +210,83 @@ START_TEST(test_queue)
     ck_assert(!device_submit(device, &jobs[0].job, true));
     device_free(device);
     device = device_new(1, &root, &settings, 2, 3600);
+}
+END_TEST
+
+static void submit_held(struct held *h, pthread_mutex_t *gate, uint64_t place)
+{
+    *h = (struct held){.job = {.run = held_run, .done = held_done, .leave = held_leave, .place = place}, .gate = gate};
+    ck_assert(device_submit(device, &h->job, true));
+}
+
+static void wait_for(const _Atomic int *number, int wanted)
+{
+    int64_t until = clock_mono_ms() + 30000;
+    while (atomic_load(number) < wanted && clock_mono_ms() < until)
+        clock_sleep_ms(1);
+    ck_assert_int_eq(atomic_load(number), wanted);
+}
+
+static void wait_until_running(unsigned n)
+{
+    int64_t until = clock_mono_ms() + 30000;
+    while (atomic_load(&device->running) != n && clock_mono_ms() < until)
+        clock_sleep_ms(1);
+    ck_assert_uint_eq(atomic_load(&device->running), n);
+}
+
+START_TEST(test_one_place_one_thread)
+{
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER, open_gate = PTHREAD_MUTEX_INITIALIZER;
+    static struct held leader, follower[3], others[2];
+    pthread_mutex_lock(&gate);
+    submit_held(&leader, &gate, 7);
+    wait_until_running(1);
+    for (int i = 0; i < 3; i++)
+        submit_held(&follower[i], &open_gate, 7);
+    ck_assert_uint_eq(atomic_load(&device->queued), 3);
+    submit_held(&others[0], &open_gate, 8);
+    submit_held(&others[1], &open_gate, 0);
+    wait_for(&others[0].dones, 1);
+    wait_for(&others[1].dones, 1);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(atomic_load(&follower[i].runs), 0);
+    pthread_mutex_unlock(&gate);
+    wait_for(&follower[2].dones, 1);
+    ck_assert_ptr_eq(leader.left_to, &follower[0].job);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(atomic_load(&follower[i].dones), 1);
+        ck_assert_int_eq(follower[i].turn, leader.turn + 1 + i);
+        ck_assert(pthread_equal(follower[i].thread, leader.thread));
+        ck_assert_ptr_eq(follower[i].left_to, i < 2 ? &follower[i + 1].job : NULL);
+    }
+    wait_until_running(0);
+    ck_assert_uint_eq(atomic_load(&device->queued), 0);
+}
+END_TEST
+
+/* What follows it is taken over by the next at that place. */
+START_TEST(test_one_hangs_at_its_place)
+{
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER, open_gate = PTHREAD_MUTEX_INITIALIZER;
+    static struct held leader, follower[3], next;
+    pthread_mutex_lock(&gate);
+    submit_held(&leader, &gate, 7);
+    wait_until_running(1);
+    for (int i = 0; i < 3; i++)
+        submit_held(&follower[i], &open_gate, 7);
+    clock_sleep_ms(DEVICE_FOLLOW_MS + 10);
+    submit_held(&next, &open_gate, 7);
+    for (int i = 0; i < 3; i++)
+        wait_for(&follower[i].dones, 1);
+    wait_for(&next.dones, 1);
+    ck_assert_int_eq(next.turn + 1, follower[0].turn);
+    ck_assert_int_eq(atomic_load(&leader.runs), 0);
+    wait_until_running(1);
+    pthread_mutex_unlock(&gate);
+    wait_for(&leader.dones, 1);
+    ck_assert_ptr_null(leader.left_to);
+    ck_assert_int_eq(atomic_load(&follower[0].dones), 1);
 }
 END_TEST
 
@@ -252,6 +343,86 @@ START_TEST(test_upload)
     ck_assert_int_ne(faccessat(root.fd, temp, F_OK, 0), 0);
     upload_abandon(&u); /* in any state */
     upload_abort(&u);
+}
+END_TEST
+
+static void begin(struct upload *u, const char *path)
+{
+    upload_init(u);
+    u->dev = device;
+    u->path = path;
+    u->keeps_dir = true;
+}
+
+static void finish(struct upload *u)
+{
+    struct mog_fail f;
+    ck_assert_int_eq(upload_open(u, &f), MOG_OK);
+    ck_assert_int_eq(upload_write(u, u->path, strlen(u->path), &f), MOG_OK);
+    ck_assert_int_eq(upload_commit(u, &f), MOG_OK);
+    ck_assert_int_eq(u->fd, -1);
+    ck_assert_int_ge(u->dirfd, 0);
+    char name[64], text[32];
+    snprintf(name, sizeof name, "dev1/%s", u->path);
+    read_file(name, text, sizeof text);
+    ck_assert_str_eq(text, u->path);
+}
+
+START_TEST(test_passed_directory)
+{
+    struct upload a, b;
+    struct mog_fail f;
+    begin(&a, "p/a");
+    finish(&a);
+    begin(&b, "p/b");
+    int fd = a.dirfd;
+    upload_pass_dir(&a, &b);
+    ck_assert_int_eq(a.dirfd, -1);
+    ck_assert_int_eq(b.dirfd, fd);
+    finish(&b);
+    ck_assert_int_eq(b.dirfd, fd);
+
+    /* One that failed has nothing to leave, and the next opens its own. */
+    ck_assert_int_eq(mkdirat(root.fd, "dev1/p/dir", 0755), 0);
+    begin(&a, "p/dir");
+    upload_pass_dir(&b, &a);
+    ck_assert_int_eq(upload_open(&a, &f), MOG_EEXISTS);
+    ck_assert_int_eq(a.dirfd, -1);
+    begin(&b, "p/b");
+    upload_pass_dir(&a, &b);
+    ck_assert_int_eq(b.dirfd, -1);
+    finish(&b);
+
+    begin(&a, "q/a");
+    upload_pass_dir(&b, &a);
+    ck_assert_int_eq(a.dirfd, -1);
+    ck_assert_int_eq(b.dirfd, -1);
+    finish(&a);
+    begin(&b, "qq/a");
+    upload_pass_dir(&a, &b);
+    ck_assert_int_eq(b.dirfd, -1);
+    finish(&b);
+    begin(&a, "qq/b");
+    b.dir_opened_mono_ms -= 1000;
+    upload_pass_dir(&b, &a);
+    ck_assert_int_eq(a.dirfd, -1);
+    finish(&a);
+
+    /* The directory may have been removed since: that is no fault of the device. */
+    ck_assert_int_eq(unlinkat(root.fd, "dev1/qq/a", 0), 0);
+    ck_assert_int_eq(unlinkat(root.fd, "dev1/qq/b", 0), 0);
+    ck_assert_int_eq(unlinkat(root.fd, "dev1/qq", AT_REMOVEDIR), 0);
+    begin(&b, "qq/new");
+    upload_pass_dir(&a, &b);
+    ck_assert_int_ge(b.dirfd, 0);
+    finish(&b);
+    ck_assert_int_eq(device_health(device), DEVICE_HEALTHY);
+
+    begin(&a, "qq/given-up");
+    upload_pass_dir(&b, &a);
+    upload_abandon(&a);
+    ck_assert_int_eq(a.dirfd, -1);
+    upload_pass_dir(&a, NULL);
 }
 END_TEST
 
@@ -391,7 +562,10 @@ int main(void)
     tcase_add_test(tests, test_usage_text);
     tcase_add_test(tests, test_replaced_directory);
     tcase_add_test(tests, test_queue);
+    tcase_add_test(tests, test_one_place_one_thread);
+    tcase_add_test(tests, test_one_hangs_at_its_place);
     tcase_add_test(tests, test_upload);
+    tcase_add_test(tests, test_passed_directory);
     tcase_add_test(tests, test_temp_names);
     tcase_add_test(tests, test_dirsync);
     tcase_add_test(tests, test_beneath);

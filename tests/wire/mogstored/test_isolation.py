@@ -148,6 +148,30 @@ class SharedSyncs(Isolation):
         self.assertTrue(1 <= len(syncs) <= 8, syncs)
 
 
+class Unsynced(Isolation):
+    """One thread does the uploads to one folder, unless it gets nowhere."""
+    options = {"device_threads": 2, "fsync": "off"}
+
+    def test_an_upload_that_hangs_holds_up_nothing_that_comes_later(self):
+        self.assertEqual(self.node.request("PUT", "/dev1/0/first", body=b"x").status, 201)
+        self.faults.set(f"rename /dev1/0/hangs delay {SLOW_MS}")
+        began = time.monotonic()
+        hanging, _ = self.in_parallel([lambda: self.node.request("PUT", "/dev1/0/hangs", body=b"x").status])
+        wait_until(lambda: any("/dev1/0/hangs" in call for call in self.faults.calls()), what="the call hangs")
+        others, answers = self.in_parallel([lambda i=i: self.node.request("PUT", f"/dev1/0/{i}", body=b"x").status
+                                            for i in range(8)])
+        time.sleep(0.1)
+        self.assertEqual(self.node.request("PUT", "/dev1/0/later", body=b"x").status, 201)
+        for thread in others:
+            thread.join()
+        self.assertEqual(answers, [201] * 8)
+        self.assertLess(time.monotonic() - began, SLOW_MS / 1000)
+        self.assertTrue(hanging[0].is_alive())
+        self.faults.set()
+        hanging[0].join()
+        self.assertEqual(self.node.read("/dev1/0/hangs"), b"x")
+
+
 for _name in [n for n in dir(Isolation) if n.startswith("test_")]:
     setattr(SharedSyncs, _name, None)
 

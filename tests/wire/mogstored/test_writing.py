@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import threading
 import unittest
 
 from storednode import StoredTest
@@ -236,6 +237,41 @@ class Writing(StoredTest):
         before = used()
         self.put(self.unique(2), bytes(8 << 20))
         self.assertGreaterEqual(used(), before + 4096)
+
+
+class Unsynced(StoredTest):
+    """Uploads to one folder that come at the same time are done by one thread, which keeps the folder open."""
+    options = {"fsync": "off"}
+
+    def test_many_at_once_to_one_folder(self):
+        folder = self.unique()
+        os.makedirs(self.node.path(f"{folder}/taken"))
+        stored, wrong = {}, []
+
+        def upload(client):
+            with self.node.connect() as connection:
+                for i in range(60):
+                    name, data = f"{folder}/{client}-{i}", os.urandom(10 + client * i)
+                    if i % 6 == 0:
+                        cases = (f"{folder}/taken", 409, {}), (name, 400, {"Content-MD5": md5(b"other")})
+                    else:
+                        cases = (name, 201, {"Content-MD5": md5(data)} if i % 2 else {}),
+                    for target, status, headers in cases:
+                        got = connection.request("PUT", target, headers, data).status
+                        if got != status:
+                            wrong.append((target, got, status))
+                        elif status == 201:
+                            stored[target] = data
+        threads = [threading.Thread(target=upload, args=(client,)) for client in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+        self.assertEqual(len(stored), 12 * 50)
+        for target, data in stored.items():
+            self.assertEqual(self.node.read(target), data)
+        self.assertEqual(len(os.listdir(self.node.path(folder))), 12 * 50 + 1)
 
 
 class Reported200(StoredTest):
