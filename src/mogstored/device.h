@@ -104,6 +104,7 @@ struct device {
     _Atomic int64_t oldest_started_mono_ms, measured_mono_ms;
     _Atomic bool has_fault, is_readonly, is_full;
     _Atomic bool is_missing;      /* the directory is not there at all */
+    _Atomic bool has_nameless;    /* files can begin without a name */
     _Atomic bool is_link;         /* devN is a symbolic link */
     _Atomic uint64_t seen_st_dev; /* st_dev for the threads that do not lock */
     _Atomic unsigned queued, running, threads;

@@ -350,7 +350,7 @@ void put_end(struct request *r)
 {
     r->job.place = place_of(r);
     if (r->job.place != 0) {
-        r->put.upload.keeps_dir = true;
+        r->put.upload.is_whole = true;
         r->job.leave = leave_dir;
     }
     if (!check_trailer(r) || !request_run(r, commit_work, committed, r->put.is_open))

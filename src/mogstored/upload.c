@@ -19,6 +19,7 @@
 #include "mogstored/dirsync.h"
 #include "mogstored/dpath.h"
 #include "mogstored/janitor.h"
+#include "mogstored/nameless.h"
 
 enum {
     TEMP_TRIES = 8,
@@ -114,6 +115,7 @@ static void drop_file(struct upload *u)
     digest_free(u->md5);
     u->temp[0] = '\0';
     u->fd = -1;
+    u->is_nameless = false;
     u->md5 = NULL;
 }
 
@@ -250,10 +252,26 @@ static enum mog_err open_dir(struct upload *u, struct mog_fail *f)
     return e == MOG_OK ? open_parent(u, root, f) : e;
 }
 
+/*
+ * Not for what is synced: that would be the file's data first and then the directory, but who tells that the file has a
+ * name is its inode, which a file system without a journal does not write with either.
+ */
+static void create_nameless(struct upload *u)
+{
+    if (u->is_synced || u->has_range || !atomic_load(&u->dev->has_nameless))
+        return;
+    u->fd = nameless_create(u->dirfd);
+    u->is_nameless = u->fd >= 0;
+}
+
 static enum mog_err open_file(struct upload *u, struct mog_fail *f)
 {
-    enum mog_err e = check_target(u, f);
-    if (e == MOG_OK)
+    enum mog_err e = MOG_OK;
+    create_nameless(u);
+    /* What stands in the way of one that is whole is found as soon when it gets its name. */
+    if (!u->is_nameless || !u->is_whole)
+        e = check_target(u, f);
+    if (e == MOG_OK && !u->is_nameless)
         e = u->has_range ? open_target(u, f) : create_temp(u, f);
     return e == MOG_OK ? reserve(u, f) : e;
 }
@@ -337,14 +355,48 @@ static enum mog_err close_file(struct upload *u, struct mog_fail *f)
     return MOG_OK;
 }
 
-static enum mog_err give_name(struct upload *u, struct mog_fail *f)
+static enum mog_err rename_temp(struct upload *u, struct mog_fail *f)
 {
-    if (u->has_range)
-        return MOG_OK;
     if (renameat(u->dirfd, u->temp, u->dirfd, u->name) != 0)
         return upload_fail(u->dev, errno, "cannot give its name to", u->path, f);
     u->temp[0] = '\0';
     return MOG_OK;
+}
+
+/* A file that has none cannot replace another. */
+static enum mog_err replace_by_nameless(struct upload *u, struct mog_fail *f)
+{
+    enum mog_err e = check_target(u, f);
+    if (e != MOG_OK)
+        return e;
+    upload_temp_name(u->temp);
+    if (nameless_link(u->fd, u->dirfd, u->temp) == 0)
+        return rename_temp(u, f);
+    u->temp[0] = '\0';
+    return upload_fail(u->dev, errno, "cannot give a name to", u->path, f);
+}
+
+static enum mog_err name_nameless(struct upload *u, struct mog_fail *f)
+{
+    int rc = nameless_link(u->fd, u->dirfd, u->name);
+    if (rc != 0 && errno == ENOENT && u->has_passed_dir) {
+        close_dir(u);
+        enum mog_err e = open_dir(u, f);
+        if (e != MOG_OK)
+            return e;
+        rc = nameless_link(u->fd, u->dirfd, u->name);
+    }
+    if (rc == 0)
+        return MOG_OK;
+    return errno == EEXIST ? replace_by_nameless(u, f)
+                           : upload_fail(u->dev, errno, "cannot give its name to", u->path, f);
+}
+
+static enum mog_err give_name(struct upload *u, struct mog_fail *f)
+{
+    if (u->has_range)
+        return MOG_OK;
+    return u->is_nameless ? name_nameless(u, f) : rename_temp(u, f);
 }
 
 static enum mog_err sync_directory(struct upload *u, struct mog_fail *f)
@@ -363,7 +415,7 @@ enum mog_err upload_commit(struct upload *u, struct mog_fail *f)
     /* A sync that failed is never tried again: the kernel has forgotten what it could not write. */
     if (u->is_synced && fdatasync(u->fd) != 0)
         e = upload_fail(u->dev, errno, "cannot sync", u->path, f);
-    if (e == MOG_OK)
+    if (e == MOG_OK && !u->is_nameless)
         e = close_file(u, f);
     if (e == MOG_OK)
         e = give_name(u, f);
@@ -374,7 +426,7 @@ enum mog_err upload_commit(struct upload *u, struct mog_fail *f)
     if (e == MOG_OK)
         device_account(u->dev, (int64_t)((u->written + 1023) / 1024));
     drop_file(u);
-    if (e != MOG_OK || !u->keeps_dir)
+    if (e != MOG_OK || !u->is_whole)
         close_dir(u);
     return e;
 }

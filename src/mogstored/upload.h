@@ -17,7 +17,7 @@ enum { UPLOAD_TEMP_SIZE = 64, UPLOAD_NAME_SIZE = 256 };
 
 /*
  * States: closed (fd -1) -> open -> closed by commit or abort. One thread at a time.
- * Before upload_open, set: dev, path, length, is_synced; for a part of a file has_range and range.
+ * Before upload_open, set: dev, path, length, is_synced, is_whole; for a part of a file has_range and range.
  */
 struct upload {
     struct device *dev;
@@ -26,8 +26,9 @@ struct upload {
     bool is_synced;   /* the file must be on disk when upload_commit returns */
     bool has_range;   /* write a part of the file in place, without a temporary one */
     struct range range;
+    bool is_whole; /* opened, written and committed by one job: dirfd outlives upload_commit, for upload_pass_dir */
     int fd, dirfd;
-    bool keeps_dir;              /* dirfd outlives upload_commit, for upload_pass_dir */
+    bool is_nameless;            /* fd gets its only name at the end */
     bool has_passed_dir;         /* dirfd was another's */
     int64_t dir_opened_mono_ms;  /* and when it opened it */
     char temp[UPLOAD_TEMP_SIZE]; /* "" when there is none */
@@ -39,7 +40,7 @@ struct upload {
 void upload_init(struct upload *u);
 
 /*
- * Create the missing directories and the temporary file (or open the file itself for a range).
+ * Create the missing directories and a file that does not have the name yet (or open the file itself for a range).
  * MOG_ENOTFOUND: the device is gone. MOG_EEXISTS: the target is a directory, or a parent is a file. MOG_EPERM: not
  * permitted, a link, a special file, a read-only file system. MOG_ENOSPC. MOG_ETOOLONG: a name.
  * MOG_EIO: anything else, errno in `f`.
@@ -53,7 +54,7 @@ MOG_MUSTCHECK enum mog_err upload_write(struct upload *u, const void *data, size
 MOG_MUSTCHECK enum mog_err upload_commit(struct upload *u, struct mog_fail *f);
 
 /*
- * `from`, which keeps_dir and was committed, leaves its directory to `to`, which is about to be opened, if that is the
+ * `from`, which is_whole and was committed, leaves its directory to `to`, which is about to be opened, if that is the
  * same one and was opened a moment ago; or closes it. `to` may be NULL.
  */
 void upload_pass_dir(struct upload *from, struct upload *to);

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "mogstored/device.h"
+#include "mogstored/nameless.h"
 #include "mogstored/upload.h"
 
 /* Is the directory the one that we know, or an acceptable new one? Sets the fault if not. */
@@ -120,25 +121,40 @@ static int write_in_place(int dirfd, const struct buf *text)
     return err;
 }
 
-static void write_file(struct usage_writer *w, struct device *d, int root_fd)
+/* `dirfd` is -1 with `err` set if it could not be opened. */
+static void write_file(struct usage_writer *w, struct device *d, int dirfd, int err)
 {
     struct buf text = BUF_ZERO;
     char temp[UPLOAD_TEMP_SIZE];
-    int err = 0, dirfd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     (void)device_format_usage(d, &text);
     upload_temp_name(temp);
-    if (dirfd < 0)
-        err = errno;
-    else
+    if (dirfd >= 0)
         err = write_new(dirfd, temp, &text);
     if (err == ENOSPC || err == EDQUOT)
         err = write_in_place(dirfd, &text);
-    if (dirfd >= 0)
-        close(dirfd);
     buf_fini(&text);
     if (err != 0 && !w->has_failed)
         log_warn("usage: cannot write %s/usage: %s (the numbers are served all the same)", d->name, strerror(err));
     w->has_failed = err != 0;
+}
+
+static bool is_tried(const struct usage_writer *w, const struct stat *st)
+{
+    return w->has_tried && w->tried_st_dev == st->st_dev;
+}
+
+static void write_to(struct usage_writer *w, struct device *d, int root_fd, const struct stat *st)
+{
+    int dirfd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    write_file(w, d, dirfd, dirfd < 0 ? errno : 0);
+    if (dirfd < 0)
+        return;
+    if (!is_tried(w, st)) {
+        atomic_store(&d->has_nameless, nameless_is_had(dirfd));
+        w->has_tried = true;
+        w->tried_st_dev = st->st_dev;
+    }
+    close(dirfd);
 }
 
 bool usage_round(struct usage_writer *w, struct device *d)
@@ -152,9 +168,11 @@ bool usage_round(struct usage_writer *w, struct device *d)
         is_well = false;
     }
     if (is_well) {
+        if (!is_tried(w, &st))
+            atomic_store(&d->has_nameless, false);
         publish(d, &st, &vfs);
         if (!(vfs.f_flag & ST_RDONLY))
-            write_file(w, d, fd);
+            write_to(w, d, fd, &st);
     }
     if (fd >= 0)
         close(fd);

@@ -236,6 +236,12 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
     return REAL(renameat)(from_dir, from, to_dir, to);
 }
 
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+    CHECK("link", to_dir, to, -1);
+    return REAL(linkat)(from_dir, from, to_dir, to, flags);
+}
+
 int unlinkat(int dirfd, const char *path, int flags)
 {
     CHECK("unlink", dirfd, path, -1);

@@ -3,13 +3,16 @@
 #include "mogstored/device.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -19,6 +22,7 @@
 #include "mogstored/digester.h"
 #include "mogstored/dirsync.h"
 #include "mogstored/janitor.h"
+#include "mogstored/nameless.h"
 #include "mogstored/upload.h"
 
 static char folder[] = "/tmp/mogtest-XXXXXX";
@@ -332,6 +336,7 @@ START_TEST(test_upload)
     upload_init(&u);
     u.dev = device;
     u.path = "given/up";
+    u.is_synced = true;
     ck_assert_int_eq(upload_open(&u, &f), MOG_OK);
     char temp[128];
     snprintf(temp, sizeof temp, "dev1/given/%s", u.temp);
@@ -351,7 +356,7 @@ static void begin(struct upload *u, const char *path)
     upload_init(u);
     u->dev = device;
     u->path = path;
-    u->keeps_dir = true;
+    u->is_whole = true;
 }
 
 static void finish(struct upload *u)
@@ -372,6 +377,7 @@ START_TEST(test_passed_directory)
 {
     struct upload a, b;
     struct mog_fail f;
+    atomic_store(&device->has_nameless, false);
     begin(&a, "p/a");
     finish(&a);
     begin(&b, "p/b");
@@ -423,6 +429,108 @@ START_TEST(test_passed_directory)
     upload_abandon(&a);
     ck_assert_int_eq(a.dirfd, -1);
     upload_pass_dir(&a, NULL);
+}
+END_TEST
+
+static int entries(const char *path)
+{
+    int fd = openat(root.fd, path, O_RDONLY | O_DIRECTORY), n = -2;
+    DIR *dir = fdopendir(fd);
+    while (readdir(dir) != NULL)
+        n++;
+    closedir(dir);
+    return n;
+}
+
+/* As far as this file system has files without a name; with names the outcome is the same. */
+START_TEST(test_nameless)
+{
+    struct upload u, other;
+    struct mog_fail f;
+    char text[32];
+    atomic_store(&device->has_nameless, true);
+    for (int whole = 0; whole < 2; whole++) {
+        static const char *const paths[] = {"n/0", "n/1"};
+        for (int times = 0; times < 2; times++) { /* the second replaces the first */
+            begin(&u, paths[whole]);
+            u.is_whole = whole == 1;
+            ck_assert_int_eq(upload_open(&u, &f), MOG_OK);
+            if (u.is_nameless)
+                ck_assert_int_eq(entries("dev1/n"), whole + times);
+            ck_assert_int_eq(upload_write(&u, times ? "again" : "first", 5, &f), MOG_OK);
+            ck_assert_int_eq(upload_commit(&u, &f), MOG_OK);
+            upload_pass_dir(&u, NULL);
+            read_file(whole ? "dev1/n/1" : "dev1/n/0", text, sizeof text);
+            ck_assert_str_eq(text, times ? "again" : "first");
+            ck_assert_int_eq(entries("dev1/n"), whole + 1);
+        }
+    }
+    /* What is in the way is refused: at once, or when the name is given. */
+    ck_assert_int_eq(mkdirat(root.fd, "dev1/n/dir", 0755), 0);
+    ck_assert_int_eq(symlinkat("0", root.fd, "dev1/n/link"), 0);
+    ck_assert_int_eq(mkfifoat(root.fd, "dev1/n/fifo", 0644), 0);
+    static const struct {
+        const char *path;
+        enum mog_err e;
+    } taken[] = {{"n/dir", MOG_EEXISTS}, {"n/link", MOG_EPERM}, {"n/fifo", MOG_EPERM}};
+    for (size_t i = 0; i < 2 * sizeof taken / sizeof taken[0]; i++) {
+        begin(&u, taken[i / 2].path);
+        u.is_whole = i % 2 == 1;
+        enum mog_err e = upload_open(&u, &f);
+        if (u.is_whole && e == MOG_OK)
+            e = upload_commit(&u, &f);
+        ck_assert_int_eq(e, taken[i / 2].e);
+        ck_assert_int_eq(u.fd, -1);
+        ck_assert_int_eq(u.dirfd, -1);
+        ck_assert_int_eq(entries("dev1/n"), 5);
+    }
+    read_file("dev1/n/0", text, sizeof text);
+    ck_assert_str_eq(text, "again");
+
+    /* Given up: nothing is left. */
+    begin(&u, "n/given-up");
+    ck_assert_int_eq(upload_open(&u, &f), MOG_OK);
+    upload_abort(&u);
+    ck_assert_int_eq(entries("dev1/n"), 5);
+
+    /* Its directory was passed on, and then removed. */
+    begin(&u, "gone/a");
+    finish(&u);
+    begin(&other, "gone/b");
+    upload_pass_dir(&u, &other);
+    ck_assert_int_eq(unlinkat(root.fd, "dev1/gone/a", 0), 0);
+    ck_assert_int_eq(unlinkat(root.fd, "dev1/gone", AT_REMOVEDIR), 0);
+    finish(&other);
+    upload_pass_dir(&other, NULL);
+
+    /* What must last has a name from the beginning. */
+    begin(&u, "n/synced");
+    u.is_synced = true;
+    ck_assert_int_eq(upload_open(&u, &f), MOG_OK);
+    ck_assert(!u.is_nameless);
+    upload_abort(&u);
+    ck_assert_int_eq(device_health(device), DEVICE_HEALTHY);
+}
+END_TEST
+
+START_TEST(test_nameless_is_tried)
+{
+    struct statfs fs;
+    int fd = openat(root.fd, "dev1", O_RDONLY | O_DIRECTORY), before = entries("dev1");
+    ck_assert_int_eq(fstatfs(fd, &fs), 0);
+    bool is_had = nameless_is_had(fd);
+    if (fs.f_type == EXT4_SUPER_MAGIC)
+        ck_assert(is_had);
+    ck_assert_int_eq(entries("dev1"), before);
+    close(fd);
+    ck_assert(!nameless_is_had(-1));
+    fd = open("/proc", O_RDONLY | O_DIRECTORY);
+    ck_assert(!nameless_is_had(fd));
+    close(fd);
+    int64_t until = clock_mono_ms() + 30000; /* the janitor has found it out, too */
+    while (atomic_load(&device->has_nameless) != is_had && clock_mono_ms() < until)
+        clock_sleep_ms(1);
+    ck_assert(atomic_load(&device->has_nameless) == is_had);
 }
 END_TEST
 
@@ -566,6 +674,8 @@ int main(void)
     tcase_add_test(tests, test_one_hangs_at_its_place);
     tcase_add_test(tests, test_upload);
     tcase_add_test(tests, test_passed_directory);
+    tcase_add_test(tests, test_nameless);
+    tcase_add_test(tests, test_nameless_is_tried);
     tcase_add_test(tests, test_temp_names);
     tcase_add_test(tests, test_dirsync);
     tcase_add_test(tests, test_beneath);

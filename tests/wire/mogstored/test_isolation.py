@@ -154,7 +154,7 @@ class Unsynced(Isolation):
 
     def test_an_upload_that_hangs_holds_up_nothing_that_comes_later(self):
         self.assertEqual(self.node.request("PUT", "/dev1/0/first", body=b"x").status, 201)
-        self.faults.set(f"rename /dev1/0/hangs delay {SLOW_MS}")
+        self.faults.set(*(f"{call} /dev1/0/hangs delay {SLOW_MS}" for call in ("link", "rename")))
         began = time.monotonic()
         hanging, _ = self.in_parallel([lambda: self.node.request("PUT", "/dev1/0/hangs", body=b"x").status])
         wait_until(lambda: any("/dev1/0/hangs" in call for call in self.faults.calls()), what="the call hangs")
