@@ -130,7 +130,7 @@ int openat(int dirfd, const char *path, int flags, ...)
     va_start(ap, flags);
     mode_t mode = (flags & O_CREAT) ? va_arg(ap, mode_t) : 0;
     va_end(ap);
-    CHECK((flags & O_CREAT) ? "create" : "open", dirfd, path, -1);
+    CHECK((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? "create" : "open", dirfd, path, -1);
     return (int)syscall(SYS_openat, dirfd, path, flags, mode);
 }
 

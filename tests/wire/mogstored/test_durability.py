@@ -13,7 +13,7 @@ from storednode import StoredNode
 from waiting import wait_until
 
 TARGET = "/dev1/0/000/000/0000000001.fid"
-STEPS = "create|write|fdatasync|rename|fsync|mkdir"
+STEPS = "create|write|fdatasync|link|rename|fsync|mkdir"
 
 
 class WithFaults(unittest.TestCase):
@@ -59,8 +59,14 @@ class Order(WithFaults):
 
     def test_test_write_is_not_synced(self):
         self.node.start()
-        names = [name for name, _ in self.calls("/dev1/test-write/test-write-1")]
-        self.assertEqual(names, ["mkdir", "create", "write", "rename"])
+        self.check_unsynced(["mkdir"], "/dev1/test-write/test-write-1")
+
+    def check_unsynced(self, before, target):
+        """A file has no name at first, where the file system has such files."""
+        names = [name for name, _ in self.calls(target)]
+        self.assertIn(names, (before + ["create", "write", "link"], before + ["create", "write", "rename"]))
+        if names[-1] == "link":
+            self.assertEqual([name for name, _ in self.calls(target)], ["create", "write", "link", "link", "rename"])
 
     def test_a_deletion_waits_for_no_sync(self):
         """A file that comes back after a power cut wastes space, and nothing else."""
@@ -76,8 +82,7 @@ class Order(WithFaults):
         self.node.options["fsync"] = "off"
         self.node.args.append("--nofsync")
         self.node.start()
-        names = [name for name, _ in self.calls(TARGET)]
-        self.assertEqual(names, ["mkdir"] * 3 + ["create", "write", "rename"])
+        self.check_unsynced(["mkdir"] * 3, TARGET)
 
     @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
     def test_answer_comes_last(self):
@@ -110,6 +115,8 @@ class Order(WithFaults):
 
 
 class Failures(WithFaults):
+    broken = ("write", "fdatasync", "rename")
+
     def check(self, rules, status, large=False):
         body = os.urandom(3 << 20) if large else b"new"
         self.faults.set(*rules)
@@ -130,7 +137,7 @@ class Failures(WithFaults):
             for call in ("create", "write", "rename"):
                 self.check([f"{call} /dev1/0/ errno {number}"], 507)
         self.check([f"fallocate /dev1/0/ errno {errno.ENOSPC}"], 507, True)
-        for call in ("write", "fdatasync", "rename"):
+        for call in self.broken:
             self.check([f"{call} /dev1/0/ errno {errno.EIO}"], 500)
         logged = f"PUT {TARGET} failed from [0-9.:]+: .* dev1/0.*: {os.strerror(errno.EIO)}"
         wait_until(lambda: re.search(logged, self.node.log()), what="it is logged with its device")
@@ -154,6 +161,23 @@ class Failures(WithFaults):
         self.assertEqual(self.put(b"xx", **{"Content-Range": "bytes 3-4/*"}).status, 507)
         self.faults.set()
         self.assertEqual(self.node.read(TARGET), b"0123456789")
+
+
+class UnsyncedFailures(Failures):
+    options = {"fsync": "off"}
+    broken = ("write", "rename")
+
+    def test_no_name(self):
+        self.node.start()
+        self.put(b"old")
+        self.faults.set("link /dev1/0/ delay 0")
+        self.faults.forget()
+        self.assertEqual(self.put(b"old").status, 201)
+        if not self.faults.calls():
+            self.skipTest("this file system has no files without a name")
+        for number, status in ((errno.ENOSPC, 507), (errno.EIO, 500), (errno.EACCES, 403)):
+            self.check([f"link /dev1/0/ errno {number}"], status)
+            self.check([f"link /dev1/0/000/000/.mogtmp errno {number}"], status)
 
 
 class Death(WithFaults):
@@ -213,9 +237,19 @@ class Death(WithFaults):
         with self.node.connect() as connection:
             connection.send(f"PUT {TARGET} HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n")
             connection.send(bytes(1000000))
-            wait_until(self.node.temporaries, what="the upload has begun")
+            wait_until(lambda: self.node.temporaries() or self.nameless(), what="the upload has begun")
             self.node.stop()
         self.assertEqual(self.node.files(), [])
+
+    def nameless(self):
+        """The node's open files that have no name."""
+        fds = f"/proc/{self.node.pid}/fd"
+        links = [os.readlink(os.path.join(fds, fd)) for fd in os.listdir(fds)]
+        return [link for link in links if "/docroot/dev1/" in link and link.endswith("(deleted)")]
+
+
+class UnsyncedDeath(Death):
+    options = {"fsync": "off"}
 
 
 if __name__ == "__main__":
