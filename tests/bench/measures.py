@@ -13,6 +13,7 @@ import connections
 import isolation
 from client import Client, TrackerError
 from cluster import Cluster
+from measuring import turns
 from stand import CLASS, CONNECTIONS, DOMAIN, WORKERS
 from waiting import wait_until
 
@@ -140,11 +141,15 @@ def wakeups(stand, rounds):
 # ---- many clients
 
 def clients(stand, rounds):
+    """Many clients against few: where nothing is done but to answer, of redis-server too, and where something is."""
     cluster = stand.cluster("mariadb")
-    rates = {n: statistics.median(stand.mogbench(cluster, "noop", connections=n)["per_second"] for _ in range(rounds))
-             for n in (1, CONNECTIONS, 1000)}
-    yield measure(f"noop with 1, {CONNECTIONS}, 1,000 clients", ", ".join(f"{rate:,.0f}/s" for rate in rates.values()))
-    yield measure(f"1,000 clients beside {CONNECTIONS}", f"{rates[1000] / rates[CONNECTIONS]:.2f}", "1.0")
+    sides = {op: lambda n, op=op: stand.mogbench(cluster, op, connections=n)["per_second"] for op in ("noop", "get_paths")}
+    sides["PING of redis-server"] = stand.redis_ping
+    for name, side in sides.items():
+        one, few, many = turns(rounds, *(lambda n=n, side=side: side(n) for n in (1, CONNECTIONS, 1000)))
+        yield measure(f"{name} with 1,000 clients to {CONNECTIONS}",
+                      f"{many / few:.2f} ({many:,.0f} and {few:,.0f}/s; with one client {one:,.0f}/s)",
+                      "1.00" if name != "PING of redis-server" else "")
 
 
 # ---- the start

@@ -94,7 +94,7 @@ class Stand:
             return float(dict(f.split("=") for f in done.stdout.split())["per_second"])
         return turn
 
-    def redis_ping(self):
+    def redis_ping(self, connections=CONNECTIONS):
         """PINGs a second, of a redis-server without persistence."""
         if not self.redis_server:
             self.redis_port = free_port()
@@ -102,10 +102,10 @@ class Stand:
                 ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--save", "", "--appendonly",
                  "no", "--daemonize", "no"], stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
             wait_until(lambda: port_open("127.0.0.1", self.redis_port), what="redis listens")
-            self.redis_rate = self.redis_turn(20000)
-        return self.redis_turn(int(self.redis_rate * self.seconds))
+            self.redis_rate = self.redis_turn(20000, CONNECTIONS)
+        return self.redis_turn(int(self.redis_rate * self.seconds), connections)
 
-    def redis_turn(self, requests):
-        out = subprocess.run(["redis-benchmark", "-p", str(self.redis_port), "-t", "ping_mbulk", "-c", str(CONNECTIONS),
+    def redis_turn(self, requests, connections):
+        out = subprocess.run(["redis-benchmark", "-p", str(self.redis_port), "-t", "ping_mbulk", "-c", str(connections),
                               "-n", str(requests), "--csv"], capture_output=True, text=True, check=True).stdout
         return float(next(line.split(",")[1].strip('"') for line in out.splitlines() if line.startswith('"PING')))
