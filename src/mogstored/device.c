@@ -47,49 +47,60 @@ static void list_remove(struct device *d, struct job *j)
     atomic_store(&d->oldest_started_mono_ms, d->running_first ? d->running_first->started_mono_ms : 0);
 }
 
-/* Under the lock: put `first` to `last` behind those that follow `leader`. */
-static void append_followers(struct job *leader, struct job *first, struct job *last)
-{
-    if (leader->follower_first)
-        leader->follower_last->next = first;
-    else
-        leader->follower_first = first;
-    leader->follower_last = last;
-}
-
-static bool is_at_place_of(const struct job *running, const struct job *j)
-{
-    return j->place != 0 && running->place == j->place;
-}
-
 /* It may hang. */
 static bool is_late(const struct job *running)
 {
     return clock_mono_ms() - running->started_mono_ms > DEVICE_FOLLOW_MS;
 }
 
-/* Under the lock: leave `j` to the thread that is at its place. False when there is none that gets on. */
+/* Under the lock: leave `j`, and those that follow it, to the thread that is at its place. False when there is none. */
 static bool follow(struct device *d, struct job *j)
 {
-    struct job *leader = d->running_first;
-    while (leader && (!is_at_place_of(leader, j) || is_late(leader)))
+    struct job *leader = j->place != 0 && !d->is_stopping ? d->running_first : NULL;
+    while (leader && (leader->place != j->place || is_late(leader)))
         leader = leader->next;
     if (!leader)
         return false;
-    j->next = NULL;
-    append_followers(leader, j, j);
+    j->next = j->follower_first;
+    if (leader->follower_first)
+        leader->follower_last->next = j;
+    else
+        leader->follower_first = j;
+    leader->follower_last = j->follower_first ? j->follower_last : j;
+    j->follower_first = NULL;
     return true;
 }
 
-/* Under the lock: `j` starts, and those that follow one that may hang follow `j` from now on. */
-static void take_over(struct device *d, struct job *j)
+/* Under the lock: take away those that follow `j`; the first, which the others follow now, or NULL. */
+static struct job *take_followers(struct job *j)
 {
-    for (struct job *late = d->running_first; late; late = late->next) {
-        if (!is_at_place_of(late, j) || !late->follower_first)
-            continue;
-        append_followers(j, late->follower_first, late->follower_last);
-        late->follower_first = NULL;
+    struct job *first = j->follower_first;
+    j->follower_first = NULL;
+    if (!first)
+        return NULL;
+    first->follower_first = first->next;
+    first->follower_last = j->follower_last;
+    return first;
+}
+
+/* Neither `j` nor those that follow it are run. */
+static void drop(void *arg, void *item)
+{
+    struct device *d = arg;
+    struct job *j = item;
+    while (j) {
+        struct job *next = take_followers(j);
+        atomic_fetch_sub(&d->queued, 1);
+        j->done(j, false);
+        j = next;
     }
+}
+
+/* `j`, and those that follow it, have their turn after what is queued. */
+static void queue_again(struct device *d, struct job *j)
+{
+    if (!pool_submit(d->pool, j))
+        drop(d, j);
 }
 
 /* Under the lock. */
@@ -101,18 +112,37 @@ static void start(struct device *d, struct job *j)
     list_append(d, j);
 }
 
-/* Under the lock. Returns the one that follows it, which has been started, or NULL. */
-static struct job *finish(struct device *d, struct job *j)
+/* Run `j`, which was started. Returns the one to go on with if `goes_on`, started, or NULL. */
+static struct job *run(struct device *d, struct job *j, bool goes_on)
 {
-    struct job *next = j->follower_first;
+    j->run(j);
+    pthread_mutex_lock(&d->lock);
+    struct job *next = take_followers(j);
     list_remove(d, j);
     atomic_fetch_sub(&d->running, 1);
-    if (!next)
-        return NULL;
-    next->follower_first = next->next;
-    next->follower_last = j->follower_last;
-    start(d, next);
-    return next;
+    if (next && goes_on)
+        start(d, next);
+    pthread_mutex_unlock(&d->lock);
+    if (j->leave)
+        j->leave(j, goes_on ? next : NULL);
+    j->done(j, true);
+    if (next && !goes_on)
+        queue_again(d, next);
+    return goes_on ? next : NULL;
+}
+
+/* Whether `j` follows another; else it is started if `starts`. */
+static bool follow_or(struct device *d, struct job *j, bool starts)
+{
+    pthread_mutex_lock(&d->lock);
+    bool follows = follow(d, j), is_news = follows && !d->is_watched;
+    d->is_watched = d->is_watched || follows;
+    if (!follows && starts)
+        start(d, j);
+    pthread_mutex_unlock(&d->lock);
+    if (is_news)
+        janitor_watch(d->janitor);
+    return follows;
 }
 
 static void work(void *worker, void *item)
@@ -120,32 +150,35 @@ static void work(void *worker, void *item)
     (void)worker;
     struct job *j = item;
     struct device *d = j->dev;
-    pthread_mutex_lock(&d->lock);
-    if (follow(d, j)) {
-        j = NULL;
-    } else {
-        take_over(d, j);
-        start(d, j);
-    }
-    pthread_mutex_unlock(&d->lock);
-    while (j) {
-        j->run(j);
-        pthread_mutex_lock(&d->lock);
-        struct job *next = finish(d, j);
-        pthread_mutex_unlock(&d->lock);
-        if (j->leave)
-            j->leave(j, next);
-        j->done(j, true);
-        j = next;
-    }
+    if (follow_or(d, j, true))
+        return;
+    for (int n = 1; j; n++)
+        j = run(d, j, n < DEVICE_FOLLOWERS_RUN);
 }
 
-static void drop(void *arg, void *item)
+bool device_release_followers(struct device *d)
 {
-    struct device *d = arg;
-    struct job *j = item;
-    atomic_fetch_sub(&d->queued, 1);
-    j->done(j, false);
+    struct job *released = NULL, *next;
+    bool is_more = false;
+    pthread_mutex_lock(&d->lock);
+    for (struct job *j = d->running_first; j; j = j->next) {
+        if (!j->follower_first)
+            continue;
+        if (!is_late(j)) {
+            is_more = true;
+            continue;
+        }
+        struct job *first = take_followers(j);
+        first->next = released;
+        released = first;
+    }
+    d->is_watched = is_more;
+    pthread_mutex_unlock(&d->lock);
+    for (; released; released = next) {
+        next = released->next;
+        queue_again(d, released);
+    }
+    return is_more;
 }
 
 static unsigned clamp_threads(unsigned threads)
@@ -207,8 +240,29 @@ bool device_wait_measured(struct device *d, int64_t timeout_ms)
     return rc == 0;
 }
 
+/* From now on nothing follows, and what does is not run. */
+static void drop_followers(struct device *d)
+{
+    struct job *dropped = NULL, *next;
+    pthread_mutex_lock(&d->lock);
+    d->is_stopping = true;
+    for (struct job *j = d->running_first; j; j = j->next) {
+        struct job *first = take_followers(j);
+        if (!first)
+            continue;
+        first->next = dropped;
+        dropped = first;
+    }
+    pthread_mutex_unlock(&d->lock);
+    for (; dropped; dropped = next) {
+        next = dropped->next;
+        drop(d, dropped);
+    }
+}
+
 void device_stop(struct device *d)
 {
+    drop_followers(d);
     pool_end(d->pool);
     janitor_stop(d->janitor);
 }
@@ -232,7 +286,6 @@ bool device_has_room(const struct device *d)
 
 bool device_submit(struct device *d, struct job *j, bool is_urgent)
 {
-    bool follows = false;
     j->dev = d;
     j->follower_first = NULL;
     if (!is_urgent && !device_has_room(d))
@@ -241,13 +294,10 @@ bool device_submit(struct device *d, struct job *j, bool is_urgent)
     if (ahead >= atomic_load(&d->threads))
         atomic_fetch_add_explicit(&d->waited, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&d->submitted, 1, memory_order_relaxed);
-    if (j->place != 0) {
-        pthread_mutex_lock(&d->lock);
-        follows = follow(d, j);
-        pthread_mutex_unlock(&d->lock);
-    }
+    if (j->place != 0 && follow_or(d, j, false))
+        return true;
     /* Not under our lock: the thread that is woken wants it at once. */
-    if (follows || pool_submit(d->pool, j))
+    if (pool_submit(d->pool, j))
         return true;
     atomic_fetch_sub(&d->queued, 1);
     return false;

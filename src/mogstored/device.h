@@ -27,7 +27,8 @@ enum {
     DEVICE_LATE_COMMIT_MS = 6000,     /* clients wait no longer for the answer to an upload */
     DEVICE_LATE_PAUSE_MS = 10000,     /* how long late commits make us refuse new uploads */
     DEVICE_THREADS_MAX = 100,
-    DEVICE_FOLLOW_MS = 20, /* nothing more is left to the thread of a job that takes longer */
+    DEVICE_FOLLOW_MS = 20,     /* a job that takes longer may hang, and nothing follows it */
+    DEVICE_FOLLOWERS_RUN = 16, /* jobs at one place in a row, before others have their turn */
     DEVICE_ACTIVE_MIN =
         2, /* with fsync off, threads that work in the file system at a time while none of them waits for the disk: */
     DEVICE_ACTIVE_MAX = 4, /* as many as processors, within these limits */
@@ -46,16 +47,19 @@ struct job {
     /* After run, or instead of it (`has_run` false) when the device stops first. The job may be reused or freed in it
      */
     void (*done)(struct job *j, bool has_run);
-    /* Between run and done, if not NULL: `next` is what the same thread runs at the same place after it, or NULL. */
+    /* Between run and done, if not NULL: `next`, which is not running yet, is what this thread does next at the same
+     * place; NULL: nothing. */
     void (*leave)(struct job *j, struct job *next);
-    /* Not 0: it holds the same lock of the file system as all others with this number, and is done by the thread that
-     * does one of them now. */
+    /*
+     * Not 0: it needs the same lock of the file system as all others with this number. While one of them runs, and gets
+     * on, others are not queued but follow it, on its thread.
+     */
     uint64_t place;
     struct device *dev; /* set by device_submit */
     /* Under the device's lock: */
     int64_t started_mono_ms;
     struct job *prev, *next;                    /* list of running jobs; `next` alone: of those that follow one */
-    struct job *follower_first, *follower_last; /* those that its thread does next */
+    struct job *follower_first, *follower_last; /* those that follow it, whether it runs or was queued with them */
 };
 
 enum device_health {
@@ -77,7 +81,7 @@ struct device_measure {
  * Invariants:
  * 1. Constant after device_new: all up to `lock`. Devices live until the daemon stops.
  * 2. `running_*` lists jobs by their start, oldest first; oldest_started_mono_ms is that of the first, 0 for none.
- * 3. `pool` takes nothing more after device_stop.
+ * 3. `pool` takes nothing more after device_stop, and nothing follows anything.
  * 4. All below `lock` is under it, but for the atomics, which may be read without.
  */
 struct device {
@@ -93,6 +97,8 @@ struct device {
     pthread_mutex_t lock;
     pthread_cond_t measured;
     struct job *running_first, *running_last;
+    bool is_stopping;
+    bool is_watched; /* the janitor looks for followers of jobs that hang */
     struct device_measure measure;
     dev_t st_dev;                    /* of the directory, when last seen healthy */
     bool has_had_round;              /* its first round has ended */
@@ -132,6 +138,12 @@ void device_free(struct device *d); /* after device_stop */
 MOG_MUSTCHECK bool device_submit(struct device *d, struct job *j, bool is_urgent);
 /* Would a job that is not urgent be taken now? */
 bool device_has_room(const struct device *d);
+
+/*
+ * Queue those jobs that follow one that may hang. True: some follow others, so that it is to be called again in
+ * DEVICE_FOLLOW_MS. The janitor's thread.
+ */
+bool device_release_followers(struct device *d);
 
 /* A job that takes long by its nature has made progress: it counts as started just now. Its own thread. */
 void device_job_touch(struct job *j);

@@ -38,6 +38,7 @@ struct janitor {
     struct leftover *first;
     unsigned warnings; /* among them */
     bool is_kicked, is_stopping, has_ended, has_thread;
+    int64_t watch_mono_ms; /* when to look for jobs that follow one that hangs; 0: not now */
 };
 
 static void clear_away(struct leftover *l)
@@ -63,15 +64,26 @@ static struct timespec to_timespec(int64_t mono_ms)
     return (struct timespec){.tv_sec = mono_ms / 1000, .tv_nsec = (mono_ms % 1000) * 1000000};
 }
 
-/* Wait for something to do. False: time to stop, with nothing left. */
-static bool wait_for_work(struct janitor *j, int64_t round_mono_ms, struct leftover **work, bool *is_kicked)
+/* Under the lock: when there is something to do at the latest. */
+static int64_t next_mono_ms(const struct janitor *j, int64_t round_mono_ms)
 {
-    struct timespec until = to_timespec(round_mono_ms);
+    return j->watch_mono_ms != 0 && j->watch_mono_ms < round_mono_ms ? j->watch_mono_ms : round_mono_ms;
+}
+
+/* Wait for something to do. False: time to stop, with nothing left. */
+static bool wait_for_work(struct janitor *j, int64_t round_mono_ms, struct leftover **work, bool *is_kicked,
+                          bool *watches)
+{
     pthread_mutex_lock(&j->lock);
-    while (!j->first && !j->is_kicked && !j->is_stopping && clock_mono_ms() < round_mono_ms)
+    while (!j->first && !j->is_kicked && !j->is_stopping && clock_mono_ms() < next_mono_ms(j, round_mono_ms)) {
+        struct timespec until = to_timespec(next_mono_ms(j, round_mono_ms));
         pthread_cond_timedwait(&j->wake, &j->lock, &until);
+    }
     *work = j->first;
     *is_kicked = j->is_kicked;
+    *watches = j->watch_mono_ms != 0 && clock_mono_ms() >= j->watch_mono_ms;
+    if (*watches)
+        j->watch_mono_ms = 0;
     bool goes_on = *work || !j->is_stopping;
     j->first = NULL;
     j->warnings = 0;
@@ -93,12 +105,14 @@ static void *run(void *arg)
     struct janitor *j = arg;
     struct leftover *work = NULL;
     int64_t next_round = 0;
-    bool is_kicked;
+    bool is_kicked, watches;
     char name[16];
     snprintf(name, sizeof name, "j-%s", j->device->name);
     pthread_setname_np(pthread_self(), name);
     log_set_context(j->device->name);
-    while (wait_for_work(j, next_round, &work, &is_kicked)) {
+    while (wait_for_work(j, next_round, &work, &is_kicked, &watches)) {
+        if (watches && device_release_followers(j->device))
+            janitor_watch(j);
         clear_away(work);
         if (is_stopping(j) || (!is_kicked && clock_mono_ms() < next_round))
             continue;
@@ -168,6 +182,16 @@ void janitor_kick(struct janitor *j)
     pthread_mutex_lock(&j->lock);
     j->is_kicked = true;
     pthread_cond_signal(&j->wake);
+    pthread_mutex_unlock(&j->lock);
+}
+
+void janitor_watch(struct janitor *j)
+{
+    pthread_mutex_lock(&j->lock);
+    if (j->watch_mono_ms == 0) {
+        j->watch_mono_ms = clock_mono_ms() + DEVICE_FOLLOW_MS;
+        pthread_cond_signal(&j->wake);
+    }
     pthread_mutex_unlock(&j->lock);
 }
 

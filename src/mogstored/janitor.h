@@ -29,6 +29,9 @@ void janitor_warn(struct janitor *j, const char *fmt, ...) MOG_PRINTF(2, 3);
 /* Measure soon. Any thread. */
 void janitor_kick(struct janitor *j);
 
+/* Call device_release_followers() in DEVICE_FOLLOW_MS, and again while it asks for that. Any thread. */
+void janitor_watch(struct janitor *j);
+
 /*
  * Unlink `name` in `dirfd` (when `name` is not "") and close both descriptors (each may be -1; both are taken): calls
  * that may block, for callers that must not. Any thread.

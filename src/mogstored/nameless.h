@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Files that get their name when all of them is there. Until then nobody sees them, nothing of them is left when the
- * process dies, and the directory has one change less to go through than with a temporary name.
+ * process dies, and the directory has two changes less to go through than with a temporary name.
  */
 #ifndef MOG_MOGSTORED_NAMELESS_H
 #define MOG_MOGSTORED_NAMELESS_H

@@ -25,7 +25,8 @@ enum {
     TEMP_TRIES = 8,
     START_WRITE_BYTES = 8 << 20,
     RESERVE_FROM_BYTES = 2 << 20,
-    PASS_DIR_MS = 10 /* a directory is opened anew after this, to see what has become of the device */,
+    PASS_DIR_MS = 10, /* a directory is opened anew after this, to see what has become of the device */
+    DIR_TRIES = 3,    /* while somebody removes it */
 };
 
 void upload_init(struct upload *u)
@@ -126,7 +127,7 @@ static void close_dir(struct upload *u)
     u->dirfd = -1;
 }
 
-/* Open directory `name` in `at` (taken), creating it if it is missing. Returns the descriptor or -1 with errno. */
+/* Open directory `name` in `at` (taken), creating it if it is missing. Returns the descriptor, or -1 with `e` set. */
 static int enter_or_create(struct upload *u, int at, const char *name, struct mog_fail *f, enum mog_err *e)
 {
     int fd = beneath_open(at, name, O_RDONLY | O_DIRECTORY, 0);
@@ -134,20 +135,21 @@ static int enter_or_create(struct upload *u, int at, const char *name, struct mo
         *e = dirsync_mkdir(u->dev->dirsync, at, name, u->is_synced, f);
         if (*e != MOG_OK) {
             int err = f->sys_errno;
-            *e = upload_fail(u->dev, err, "cannot create a directory for", u->path, f);
-            if (*e == MOG_ENOTFOUND) /* only the device itself may be "not found" */
-                *e = f->code = MOG_EIO;
+            *e = err == ENOENT ? MOG_EAGAIN : upload_fail(u->dev, err, "cannot create a directory for", u->path, f);
         } else {
             fd = beneath_open(at, name, O_RDONLY | O_DIRECTORY, 0);
         }
     }
     if (fd < 0 && *e == MOG_OK)
-        *e = upload_fail(u->dev, errno, "cannot open a directory of", u->path, f);
+        *e = errno == ENOENT ? MOG_EAGAIN : upload_fail(u->dev, errno, "cannot open a directory of", u->path, f);
     close(at);
     return fd;
 }
 
-/* Open the directory of the target, creating what is missing from the top. `root` is taken. */
+/*
+ * Open the directory of the target, creating what is missing from the top. `root` is taken. MOG_EAGAIN, as by all that
+ * follows: somebody removes it, or one above it, meanwhile.
+ */
 static enum mog_err open_parent(struct upload *u, int root, struct mog_fail *f)
 {
     enum mog_err e = MOG_OK;
@@ -200,7 +202,6 @@ static enum mog_err check_target(struct upload *u, struct mog_fail *f)
     return fail_set(f, MOG_EPERM, "%s/%s is not a regular file", u->dev->name, u->path);
 }
 
-/* MOG_EAGAIN, as by open_target: the directory that was passed to it has been removed since. */
 static enum mog_err create_temp(struct upload *u, struct mog_fail *f)
 {
     for (int i = 0; i < TEMP_TRIES; i++) {
@@ -212,10 +213,8 @@ static enum mog_err create_temp(struct upload *u, struct mog_fail *f)
             break;
     }
     u->temp[0] = '\0';
-    if (errno == ENOENT && u->has_passed_dir)
+    if (errno == ENOENT)
         return MOG_EAGAIN;
-    if (errno == ENOENT) /* the directory was removed under us */
-        errno = EIO;
     return upload_fail(u->dev, errno, "cannot create a file for", u->path, f);
 }
 
@@ -223,7 +222,7 @@ static enum mog_err open_target(struct upload *u, struct mog_fail *f)
 {
     struct stat st;
     u->fd = beneath_open(u->dirfd, u->name, O_RDWR | O_CREAT, 0644);
-    if (u->fd < 0 && errno == ENOENT && u->has_passed_dir)
+    if (u->fd < 0 && errno == ENOENT)
         return MOG_EAGAIN;
     if (u->fd < 0)
         return upload_fail(u->dev, errno, "cannot open", u->path, f);
@@ -244,12 +243,20 @@ static enum mog_err reserve(struct upload *u, struct mog_fail *f)
     return MOG_OK;
 }
 
+/* In place of one that is open but was removed, if there is one. */
 static enum mog_err open_dir(struct upload *u, struct mog_fail *f)
 {
     int root = -1;
+    close_dir(u);
     u->dir_opened_mono_ms = clock_mono_ms();
     enum mog_err e = device_open_root(u->dev, &root, f);
     return e == MOG_OK ? open_parent(u, root, f) : e;
+}
+
+/* No fault of the device. */
+static enum mog_err dir_vanishes(struct upload *u, struct mog_fail *f)
+{
+    return fail_sys(f, MOG_EIO, ENOENT, "somebody removes the directory of %s/%s", u->dev->name, u->path);
 }
 
 /*
@@ -268,7 +275,7 @@ static enum mog_err open_file(struct upload *u, struct mog_fail *f)
 {
     enum mog_err e = MOG_OK;
     create_nameless(u);
-    /* What stands in the way of one that is whole is found as soon when it gets its name. */
+    /* What stands in the way of one that is whole is found soon enough when it gets its name. */
     if (!u->is_nameless || !u->is_whole)
         e = check_target(u, f);
     if (e == MOG_OK && !u->is_nameless)
@@ -282,15 +289,15 @@ enum mog_err upload_open(struct upload *u, struct mog_fail *f)
     struct span last = dpath_last(u->path);
     memcpy(u->name, last.ptr, last.len);
     u->name[last.len] = '\0';
-    if (u->has_passed_dir)
+    if (u->dirfd >= 0)
         e = open_file(u, f);
-    if (e == MOG_EAGAIN) {
-        u->has_passed_dir = false;
-        close_dir(u);
+    for (int i = 0; i < DIR_TRIES && e == MOG_EAGAIN; i++) {
         e = open_dir(u, f);
         if (e == MOG_OK)
             e = open_file(u, f);
     }
+    if (e == MOG_EAGAIN)
+        e = dir_vanishes(u, f);
     if (e != MOG_OK)
         upload_abort(u);
     return e;
@@ -308,7 +315,6 @@ void upload_pass_dir(struct upload *from, struct upload *to)
     if (to && from->dirfd >= 0 && is_same_dir(from, to) && clock_mono_ms() - from->dir_opened_mono_ms < PASS_DIR_MS) {
         to->dirfd = from->dirfd;
         to->dir_opened_mono_ms = from->dir_opened_mono_ms;
-        to->has_passed_dir = true;
         from->dirfd = -1;
     }
     close_dir(from);
@@ -379,17 +385,18 @@ static enum mog_err replace_by_nameless(struct upload *u, struct mog_fail *f)
 static enum mog_err name_nameless(struct upload *u, struct mog_fail *f)
 {
     int rc = nameless_link(u->fd, u->dirfd, u->name);
-    if (rc != 0 && errno == ENOENT && u->has_passed_dir) {
-        close_dir(u);
+    /* It does not keep its directory from being removed. */
+    for (int i = 0; i < DIR_TRIES && rc != 0 && errno == ENOENT; i++) {
         enum mog_err e = open_dir(u, f);
         if (e != MOG_OK)
-            return e;
+            return e == MOG_EAGAIN ? dir_vanishes(u, f) : e;
         rc = nameless_link(u->fd, u->dirfd, u->name);
     }
     if (rc == 0)
         return MOG_OK;
-    return errno == EEXIST ? replace_by_nameless(u, f)
-                           : upload_fail(u->dev, errno, "cannot give its name to", u->path, f);
+    if (errno == EEXIST)
+        return replace_by_nameless(u, f);
+    return errno == ENOENT ? dir_vanishes(u, f) : upload_fail(u->dev, errno, "cannot give its name to", u->path, f);
 }
 
 static enum mog_err give_name(struct upload *u, struct mog_fail *f)

@@ -29,8 +29,7 @@ struct upload {
     bool is_whole; /* opened, written and committed by one job: dirfd outlives upload_commit, for upload_pass_dir */
     int fd, dirfd;
     bool is_nameless;            /* fd gets its only name at the end */
-    bool has_passed_dir;         /* dirfd was another's */
-    int64_t dir_opened_mono_ms;  /* and when it opened it */
+    int64_t dir_opened_mono_ms;  /* when dirfd was opened, by this or by who passed it on */
     char temp[UPLOAD_TEMP_SIZE]; /* "" when there is none */
     char name[UPLOAD_NAME_SIZE];
     uint64_t written, started_write; /* bytes; and how many of them were sent on their way to the disk */
@@ -50,7 +49,10 @@ MOG_MUSTCHECK enum mog_err upload_open(struct upload *u, struct mog_fail *f);
 /* Append `len` bytes, and feed the digest. Errors as upload_open. */
 MOG_MUSTCHECK enum mog_err upload_write(struct upload *u, const void *data, size_t len, struct mog_fail *f);
 
-/* Sync the data, give the file its name, sync the directory. On failure the temporary file is gone. */
+/*
+ * Sync the data, give the file its name, sync the directory. On failure the temporary file is gone. Errors as
+ * upload_open: what stands in the way of one that is_whole may be found only here.
+ */
 MOG_MUSTCHECK enum mog_err upload_commit(struct upload *u, struct mog_fail *f);
 
 /*

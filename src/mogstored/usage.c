@@ -138,21 +138,15 @@ static void write_file(struct usage_writer *w, struct device *d, int dirfd, int 
     w->has_failed = err != 0;
 }
 
-static bool is_tried(const struct usage_writer *w, const struct stat *st)
-{
-    return w->has_tried && w->tried_st_dev == st->st_dev;
-}
-
 static void write_to(struct usage_writer *w, struct device *d, int root_fd, const struct stat *st)
 {
     int dirfd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     write_file(w, d, dirfd, dirfd < 0 ? errno : 0);
     if (dirfd < 0)
         return;
-    if (!is_tried(w, st)) {
+    if (!atomic_load(&d->has_nameless)) {
+        w->nameless_st_dev = st->st_dev;
         atomic_store(&d->has_nameless, nameless_is_had(dirfd));
-        w->has_tried = true;
-        w->tried_st_dev = st->st_dev;
     }
     close(dirfd);
 }
@@ -168,11 +162,13 @@ bool usage_round(struct usage_writer *w, struct device *d)
         is_well = false;
     }
     if (is_well) {
-        if (!is_tried(w, &st))
+        if (w->nameless_st_dev != st.st_dev)
             atomic_store(&d->has_nameless, false);
         publish(d, &st, &vfs);
         if (!(vfs.f_flag & ST_RDONLY))
             write_to(w, d, fd, &st);
+    } else {
+        atomic_store(&d->has_nameless, false);
     }
     if (fd >= 0)
         close(fd);

@@ -128,9 +128,10 @@ int openat(int dirfd, const char *path, int flags, ...)
 {
     va_list ap;
     va_start(ap, flags);
-    mode_t mode = (flags & O_CREAT) ? va_arg(ap, mode_t) : 0;
+    int creates = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+    mode_t mode = creates ? va_arg(ap, mode_t) : 0;
     va_end(ap);
-    CHECK((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? "create" : "open", dirfd, path, -1);
+    CHECK(creates ? "create" : "open", dirfd, path, -1);
     return (int)syscall(SYS_openat, dirfd, path, flags, mode);
 }
 

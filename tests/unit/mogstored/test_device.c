@@ -239,13 +239,24 @@ static void wait_until_running(unsigned n)
     ck_assert_uint_eq(atomic_load(&device->running), n);
 }
 
+/* A job that waits at `gate`; as far as others see, it gets on for a minute. */
+static void run_leader(struct held *leader, pthread_mutex_t *gate)
+{
+    pthread_mutex_lock(gate);
+    submit_held(leader, gate, 7);
+    wait_until_running(1);
+    pthread_mutex_lock(&device->lock);
+    leader->job.started_mono_ms = clock_mono_ms() + 60000;
+    pthread_mutex_unlock(&device->lock);
+}
+
+static pthread_mutex_t open_gate = PTHREAD_MUTEX_INITIALIZER;
+
 START_TEST(test_one_place_one_thread)
 {
-    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER, open_gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
     static struct held leader, follower[3], others[2];
-    pthread_mutex_lock(&gate);
-    submit_held(&leader, &gate, 7);
-    wait_until_running(1);
+    run_leader(&leader, &gate);
     for (int i = 0; i < 3; i++)
         submit_held(&follower[i], &open_gate, 7);
     ck_assert_uint_eq(atomic_load(&device->queued), 3);
@@ -269,28 +280,84 @@ START_TEST(test_one_place_one_thread)
 }
 END_TEST
 
-/* What follows it is taken over by the next at that place. */
+START_TEST(test_others_have_their_turn)
+{
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    enum { N = 3 * DEVICE_FOLLOWERS_RUN };
+    static struct held leader, follower[N], other;
+    device_set_threads(device, 1);
+    run_leader(&leader, &gate);
+    for (int i = 0; i < N; i++)
+        submit_held(&follower[i], &open_gate, 7);
+    submit_held(&other, &open_gate, 0);
+    pthread_mutex_unlock(&gate);
+    wait_for(&other.dones, 1);
+    for (int i = 0; i < N; i++)
+        wait_for(&follower[i].dones, 1);
+    ck_assert_int_eq(other.turn, leader.turn + DEVICE_FOLLOWERS_RUN);
+    ck_assert_ptr_null(follower[DEVICE_FOLLOWERS_RUN - 2].left_to);
+    for (int i = 1; i < N; i++)
+        ck_assert_int_gt(follower[i].turn, follower[i - 1].turn);
+    wait_until_running(0);
+    ck_assert_uint_eq(atomic_load(&device->queued), 0);
+}
+END_TEST
+
+/* What follows it does not wait for it. */
 START_TEST(test_one_hangs_at_its_place)
 {
-    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER, open_gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
     static struct held leader, follower[3], next;
-    pthread_mutex_lock(&gate);
-    submit_held(&leader, &gate, 7);
-    wait_until_running(1);
+    run_leader(&leader, &gate);
     for (int i = 0; i < 3; i++)
         submit_held(&follower[i], &open_gate, 7);
-    clock_sleep_ms(DEVICE_FOLLOW_MS + 10);
-    submit_held(&next, &open_gate, 7);
+    pthread_mutex_lock(&device->lock);
+    leader.job.started_mono_ms = clock_mono_ms() - DEVICE_FOLLOW_MS - 1;
+    pthread_mutex_unlock(&device->lock);
     for (int i = 0; i < 3; i++)
         wait_for(&follower[i].dones, 1);
+    ck_assert_int_eq(follower[2].turn, follower[0].turn + 2);
+    submit_held(&next, &open_gate, 7);
     wait_for(&next.dones, 1);
-    ck_assert_int_eq(next.turn + 1, follower[0].turn);
     ck_assert_int_eq(atomic_load(&leader.runs), 0);
     wait_until_running(1);
     pthread_mutex_unlock(&gate);
     wait_for(&leader.dones, 1);
     ck_assert_ptr_null(leader.left_to);
-    ck_assert_int_eq(atomic_load(&follower[0].dones), 1);
+}
+END_TEST
+
+static void *stop_device(void *arg)
+{
+    (void)arg;
+    device_stop(device);
+    return NULL;
+}
+
+START_TEST(test_followers_at_the_end)
+{
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    static struct held leader, follower[3], late;
+    pthread_t stopper;
+    run_leader(&leader, &gate);
+    for (int i = 0; i < 3; i++)
+        submit_held(&follower[i], &open_gate, 7);
+    ck_assert_int_eq(pthread_create(&stopper, NULL, stop_device, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        wait_for(&follower[i].dones, 1);
+        ck_assert_int_eq(atomic_load(&follower[i].runs), 0);
+    }
+    late = (struct held){.job = {.run = held_run, .done = held_done, .place = 7}, .gate = &open_gate};
+    int64_t until = clock_mono_ms() + 30000; /* pool_end comes a moment after */
+    while (device_submit(device, &late.job, true) && clock_mono_ms() < until)
+        wait_for(&late.dones, 1);
+    pthread_mutex_unlock(&gate);
+    pthread_join(stopper, NULL);
+    ck_assert_int_eq(atomic_load(&leader.dones), 1);
+    ck_assert_ptr_null(leader.left_to);
+    ck_assert_uint_eq(atomic_load(&device->queued), 0);
+    device_free(device);
+    device = device_new(1, &root, &settings, 2, 3600);
 }
 END_TEST
 
@@ -373,6 +440,12 @@ static void finish(struct upload *u)
     ck_assert_str_eq(text, u->path);
 }
 
+static void pass_now(struct upload *from, struct upload *to)
+{
+    from->dir_opened_mono_ms = clock_mono_ms() + 60000;
+    upload_pass_dir(from, to);
+}
+
 START_TEST(test_passed_directory)
 {
     struct upload a, b;
@@ -382,7 +455,7 @@ START_TEST(test_passed_directory)
     finish(&a);
     begin(&b, "p/b");
     int fd = a.dirfd;
-    upload_pass_dir(&a, &b);
+    pass_now(&a, &b);
     ck_assert_int_eq(a.dirfd, -1);
     ck_assert_int_eq(b.dirfd, fd);
     finish(&b);
@@ -391,25 +464,25 @@ START_TEST(test_passed_directory)
     /* One that failed has nothing to leave, and the next opens its own. */
     ck_assert_int_eq(mkdirat(root.fd, "dev1/p/dir", 0755), 0);
     begin(&a, "p/dir");
-    upload_pass_dir(&b, &a);
+    pass_now(&b, &a);
     ck_assert_int_eq(upload_open(&a, &f), MOG_EEXISTS);
     ck_assert_int_eq(a.dirfd, -1);
     begin(&b, "p/b");
-    upload_pass_dir(&a, &b);
+    pass_now(&a, &b);
     ck_assert_int_eq(b.dirfd, -1);
     finish(&b);
 
     begin(&a, "q/a");
-    upload_pass_dir(&b, &a);
+    pass_now(&b, &a);
     ck_assert_int_eq(a.dirfd, -1);
     ck_assert_int_eq(b.dirfd, -1);
     finish(&a);
     begin(&b, "qq/a");
-    upload_pass_dir(&a, &b);
+    pass_now(&a, &b);
     ck_assert_int_eq(b.dirfd, -1);
     finish(&b);
     begin(&a, "qq/b");
-    b.dir_opened_mono_ms -= 1000;
+    b.dir_opened_mono_ms = clock_mono_ms() - 1000;
     upload_pass_dir(&b, &a);
     ck_assert_int_eq(a.dirfd, -1);
     finish(&a);
@@ -419,13 +492,13 @@ START_TEST(test_passed_directory)
     ck_assert_int_eq(unlinkat(root.fd, "dev1/qq/b", 0), 0);
     ck_assert_int_eq(unlinkat(root.fd, "dev1/qq", AT_REMOVEDIR), 0);
     begin(&b, "qq/new");
-    upload_pass_dir(&a, &b);
+    pass_now(&a, &b);
     ck_assert_int_ge(b.dirfd, 0);
     finish(&b);
     ck_assert_int_eq(device_health(device), DEVICE_HEALTHY);
 
     begin(&a, "qq/given-up");
-    upload_pass_dir(&b, &a);
+    pass_now(&b, &a);
     upload_abandon(&a);
     ck_assert_int_eq(a.dirfd, -1);
     upload_pass_dir(&a, NULL);
@@ -497,11 +570,21 @@ START_TEST(test_nameless)
     begin(&u, "gone/a");
     finish(&u);
     begin(&other, "gone/b");
-    upload_pass_dir(&u, &other);
+    pass_now(&u, &other);
     ck_assert_int_eq(unlinkat(root.fd, "dev1/gone/a", 0), 0);
     ck_assert_int_eq(unlinkat(root.fd, "dev1/gone", AT_REMOVEDIR), 0);
     finish(&other);
     upload_pass_dir(&other, NULL);
+
+    /* It does not keep its directory from being removed. */
+    begin(&u, "gone/c/d");
+    ck_assert_int_eq(upload_open(&u, &f), MOG_OK);
+    if (u.is_nameless) {
+        ck_assert_int_eq(unlinkat(root.fd, "dev1/gone/c", AT_REMOVEDIR), 0);
+        ck_assert_int_eq(upload_commit(&u, &f), MOG_OK);
+        ck_assert_int_eq(faccessat(root.fd, "dev1/gone/c/d", F_OK, 0), 0);
+    }
+    upload_abort(&u);
 
     /* What must last has a name from the beginning. */
     begin(&u, "n/synced");
@@ -524,6 +607,9 @@ START_TEST(test_nameless_is_tried)
     ck_assert_int_eq(entries("dev1"), before);
     close(fd);
     ck_assert(!nameless_is_had(-1));
+    fd = open("/dev/shm", O_RDONLY | O_DIRECTORY); /* could, but is not known for it */
+    ck_assert(fd < 0 || !nameless_is_had(fd));
+    close(fd);
     fd = open("/proc", O_RDONLY | O_DIRECTORY);
     ck_assert(!nameless_is_had(fd));
     close(fd);
@@ -671,7 +757,9 @@ int main(void)
     tcase_add_test(tests, test_replaced_directory);
     tcase_add_test(tests, test_queue);
     tcase_add_test(tests, test_one_place_one_thread);
+    tcase_add_test(tests, test_others_have_their_turn);
     tcase_add_test(tests, test_one_hangs_at_its_place);
+    tcase_add_test(tests, test_followers_at_the_end);
     tcase_add_test(tests, test_upload);
     tcase_add_test(tests, test_passed_directory);
     tcase_add_test(tests, test_nameless);

@@ -271,6 +271,7 @@ class Unsynced(StoredTest):
         self.assertEqual(len(stored), 12 * 50)
         for target, data in stored.items():
             self.assertEqual(self.node.read(target), data)
+            self.assertEqual(os.stat(self.node.path(target)).st_mode & 0o7777, 0o644)
         self.assertEqual(len(os.listdir(self.node.path(folder))), 12 * 50 + 1)
 
 
