@@ -53,14 +53,9 @@ static bool is_late(const struct job *running)
     return clock_mono_ms() - running->started_mono_ms > DEVICE_FOLLOW_MS;
 }
 
-/* Under the lock: leave `j`, and those that follow it, to the thread that is at its place. False when there is none. */
-static bool follow(struct device *d, struct job *j)
+/* Under the lock: `j`, and those that follow it, follow `leader` from now on. */
+static void add_followers(struct job *leader, struct job *j)
 {
-    struct job *leader = j->place != 0 && !d->is_stopping ? d->running_first : NULL;
-    while (leader && (leader->place != j->place || is_late(leader)))
-        leader = leader->next;
-    if (!leader)
-        return false;
     j->next = j->follower_first;
     if (leader->follower_first)
         leader->follower_last->next = j;
@@ -68,7 +63,6 @@ static bool follow(struct device *d, struct job *j)
         leader->follower_first = j;
     leader->follower_last = j->follower_first ? j->follower_last : j;
     j->follower_first = NULL;
-    return true;
 }
 
 /* Under the lock: take away those that follow `j`; the first, which the others follow now, or NULL. */
@@ -81,6 +75,27 @@ static struct job *take_followers(struct job *j)
     first->follower_first = first->next;
     first->follower_last = j->follower_last;
     return first;
+}
+
+/* Under the lock: leave `j`, and those that follow it, to the thread that is at its place. False when there is none. */
+static bool follow(struct device *d, struct job *j)
+{
+    struct job *leader = j->place != 0 && !d->is_stopping ? d->running_first : NULL;
+    while (leader && (leader->place != j->place || is_late(leader)))
+        leader = leader->next;
+    if (leader)
+        add_followers(leader, j);
+    return leader != NULL;
+}
+
+/* Under the lock: those that follow one at the place of `j`, which was started, follow `j`: who is there hangs. */
+static void take_over(struct device *d, struct job *j)
+{
+    for (struct job *late = j->place != 0 ? d->running_first : NULL; late; late = late->next) {
+        struct job *first = late != j && late->place == j->place ? take_followers(late) : NULL;
+        if (first)
+            add_followers(j, first);
+    }
 }
 
 /* Neither `j` nor those that follow it are run. */
@@ -134,14 +149,22 @@ static struct job *run(struct device *d, struct job *j, bool goes_on)
 /* Whether `j` follows another; else it is started if `starts`. */
 static bool follow_or(struct device *d, struct job *j, bool starts)
 {
+    struct job *dropped = NULL;
     pthread_mutex_lock(&d->lock);
-    bool follows = follow(d, j), is_news = follows && !d->is_watched;
-    d->is_watched = d->is_watched || follows;
-    if (!follows && starts)
+    bool follows = follow(d, j);
+    if (!follows && starts) {
         start(d, j);
+        take_over(d, j);
+        if (d->is_stopping)
+            dropped = take_followers(j);
+    }
+    bool is_led = follows || (starts && j->follower_first), is_news = is_led && !d->is_watched;
+    d->is_watched = d->is_watched || is_led;
     pthread_mutex_unlock(&d->lock);
     if (is_news)
         janitor_watch(d->janitor);
+    if (dropped)
+        drop(d, dropped);
     return follows;
 }
 
@@ -291,11 +314,11 @@ bool device_submit(struct device *d, struct job *j, bool is_urgent)
     if (!is_urgent && !device_has_room(d))
         return false;
     unsigned ahead = atomic_fetch_add(&d->queued, 1) + atomic_load(&d->running);
-    if (ahead >= atomic_load(&d->threads))
-        atomic_fetch_add_explicit(&d->waited, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&d->submitted, 1, memory_order_relaxed);
     if (j->place != 0 && follow_or(d, j, false))
         return true;
+    if (ahead >= atomic_load(&d->threads))
+        atomic_fetch_add_explicit(&d->waited, 1, memory_order_relaxed);
     /* Not under our lock: the thread that is woken wants it at once. */
     if (pool_submit(d->pool, j))
         return true;
@@ -311,16 +334,6 @@ void device_wait_begin(struct device *d)
 void device_wait_end(struct device *d)
 {
     pool_wait_end(d->pool);
-}
-
-void device_job_touch(struct job *j)
-{
-    struct device *d = j->dev;
-    pthread_mutex_lock(&d->lock);
-    list_remove(d, j);
-    j->started_mono_ms = clock_mono_ms();
-    list_append(d, j);
-    pthread_mutex_unlock(&d->lock);
 }
 
 void device_set_threads(struct device *d, unsigned threads)

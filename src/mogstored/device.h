@@ -47,7 +47,7 @@ struct job {
     /* After run, or instead of it (`has_run` false) when the device stops first. The job may be reused or freed in it
      */
     void (*done)(struct job *j, bool has_run);
-    /* Between run and done, if not NULL: `next`, which is not running yet, is what this thread does next at the same
+    /* Between run and done, if not NULL: `next`, whose `run` comes after, is what this thread does next at the same
      * place; NULL: nothing. */
     void (*leave)(struct job *j, struct job *next);
     /*
@@ -58,7 +58,7 @@ struct job {
     struct device *dev; /* set by device_submit */
     /* Under the device's lock: */
     int64_t started_mono_ms;
-    struct job *prev, *next;                    /* list of running jobs; `next` alone: of those that follow one */
+    struct job *prev, *next;                    /* list of running jobs; `next` alone: of others */
     struct job *follower_first, *follower_last; /* those that follow it, whether it runs or was queued with them */
 };
 
@@ -144,9 +144,6 @@ bool device_has_room(const struct device *d);
  * DEVICE_FOLLOW_MS. The janitor's thread.
  */
 bool device_release_followers(struct device *d);
-
-/* A job that takes long by its nature has made progress: it counts as started just now. Its own thread. */
-void device_job_touch(struct job *j);
 
 /* By a thread of the device: what follows, until the end, waits for the disk. */
 void device_wait_begin(struct device *d);

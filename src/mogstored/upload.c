@@ -107,6 +107,12 @@ enum mog_err upload_fail(struct device *d, int err, const char *what, const char
     return fail_sys(f, code, err, "%s %s/%s", what, d->name, path);
 }
 
+/* No fault of the device, and not "not found": that is the device itself. */
+static enum mog_err vanishes(struct upload *u, struct mog_fail *f)
+{
+    return fail_sys(f, MOG_EIO, ENOENT, "somebody removes %s/%s or its directory meanwhile", u->dev->name, u->path);
+}
+
 static void drop_file(struct upload *u)
 {
     if (u->temp[0] != '\0')
@@ -253,12 +259,6 @@ static enum mog_err open_dir(struct upload *u, struct mog_fail *f)
     return e == MOG_OK ? open_parent(u, root, f) : e;
 }
 
-/* No fault of the device. */
-static enum mog_err dir_vanishes(struct upload *u, struct mog_fail *f)
-{
-    return fail_sys(f, MOG_EIO, ENOENT, "somebody removes the directory of %s/%s", u->dev->name, u->path);
-}
-
 /*
  * Not for what is synced: that would be the file's data first and then the directory, but who tells that the file has a
  * name is its inode, which a file system without a journal does not write with either.
@@ -297,7 +297,7 @@ enum mog_err upload_open(struct upload *u, struct mog_fail *f)
             e = open_file(u, f);
     }
     if (e == MOG_EAGAIN)
-        e = dir_vanishes(u, f);
+        e = vanishes(u, f);
     if (e != MOG_OK)
         upload_abort(u);
     return e;
@@ -364,7 +364,7 @@ static enum mog_err close_file(struct upload *u, struct mog_fail *f)
 static enum mog_err rename_temp(struct upload *u, struct mog_fail *f)
 {
     if (renameat(u->dirfd, u->temp, u->dirfd, u->name) != 0)
-        return upload_fail(u->dev, errno, "cannot give its name to", u->path, f);
+        return errno == ENOENT ? vanishes(u, f) : upload_fail(u->dev, errno, "cannot give its name to", u->path, f);
     u->temp[0] = '\0';
     return MOG_OK;
 }
@@ -379,7 +379,7 @@ static enum mog_err replace_by_nameless(struct upload *u, struct mog_fail *f)
     if (nameless_link(u->fd, u->dirfd, u->temp) == 0)
         return rename_temp(u, f);
     u->temp[0] = '\0';
-    return upload_fail(u->dev, errno, "cannot give a name to", u->path, f);
+    return errno == ENOENT ? vanishes(u, f) : upload_fail(u->dev, errno, "cannot give a name to", u->path, f);
 }
 
 static enum mog_err name_nameless(struct upload *u, struct mog_fail *f)
@@ -389,14 +389,17 @@ static enum mog_err name_nameless(struct upload *u, struct mog_fail *f)
     for (int i = 0; i < DIR_TRIES && rc != 0 && errno == ENOENT; i++) {
         enum mog_err e = open_dir(u, f);
         if (e != MOG_OK)
-            return e == MOG_EAGAIN ? dir_vanishes(u, f) : e;
+            return e == MOG_EAGAIN ? vanishes(u, f) : e;
         rc = nameless_link(u->fd, u->dirfd, u->name);
     }
     if (rc == 0)
         return MOG_OK;
     if (errno == EEXIST)
         return replace_by_nameless(u, f);
-    return errno == ENOENT ? dir_vanishes(u, f) : upload_fail(u->dev, errno, "cannot give its name to", u->path, f);
+    if (errno != ENOENT)
+        return upload_fail(u->dev, errno, "cannot give its name to", u->path, f);
+    atomic_store(&u->dev->has_nameless, false); /* or it is /proc that is gone: the janitor tries again */
+    return vanishes(u, f);
 }
 
 static enum mog_err give_name(struct upload *u, struct mog_fail *f)

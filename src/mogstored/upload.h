@@ -26,7 +26,8 @@ struct upload {
     bool is_synced;   /* the file must be on disk when upload_commit returns */
     bool has_range;   /* write a part of the file in place, without a temporary one */
     struct range range;
-    bool is_whole; /* opened, written and committed by one job: dirfd outlives upload_commit, for upload_pass_dir */
+    bool is_whole; /* opened, written and committed by one job: dirfd outlives a successful upload_commit, for
+                      upload_pass_dir */
     int fd, dirfd;
     bool is_nameless;            /* fd gets its only name at the end */
     int64_t dir_opened_mono_ms;  /* when dirfd was opened, by this or by who passed it on */
@@ -56,8 +57,8 @@ MOG_MUSTCHECK enum mog_err upload_write(struct upload *u, const void *data, size
 MOG_MUSTCHECK enum mog_err upload_commit(struct upload *u, struct mog_fail *f);
 
 /*
- * `from`, which is_whole and was committed, leaves its directory to `to`, which is about to be opened, if that is the
- * same one and was opened a moment ago; or closes it. `to` may be NULL.
+ * `from`, which is_whole and has ended, leaves the directory that it has open, if it does, to `to`, which is about to
+ * be opened, if that is the same one and was opened a moment ago; or closes it. `to` may be NULL.
  */
 void upload_pass_dir(struct upload *from, struct upload *to);
 

@@ -250,6 +250,13 @@ static void run_leader(struct held *leader, pthread_mutex_t *gate)
     pthread_mutex_unlock(&device->lock);
 }
 
+static void make_late(struct held *h)
+{
+    pthread_mutex_lock(&device->lock);
+    h->job.started_mono_ms = clock_mono_ms() - DEVICE_FOLLOW_MS - 1;
+    pthread_mutex_unlock(&device->lock);
+}
+
 static pthread_mutex_t open_gate = PTHREAD_MUTEX_INITIALIZER;
 
 START_TEST(test_one_place_one_thread)
@@ -311,9 +318,7 @@ START_TEST(test_one_hangs_at_its_place)
     run_leader(&leader, &gate);
     for (int i = 0; i < 3; i++)
         submit_held(&follower[i], &open_gate, 7);
-    pthread_mutex_lock(&device->lock);
-    leader.job.started_mono_ms = clock_mono_ms() - DEVICE_FOLLOW_MS - 1;
-    pthread_mutex_unlock(&device->lock);
+    make_late(&leader);
     for (int i = 0; i < 3; i++)
         wait_for(&follower[i].dones, 1);
     ck_assert_int_eq(follower[2].turn, follower[0].turn + 2);
@@ -324,6 +329,27 @@ START_TEST(test_one_hangs_at_its_place)
     pthread_mutex_unlock(&gate);
     wait_for(&leader.dones, 1);
     ck_assert_ptr_null(leader.left_to);
+}
+END_TEST
+
+/* Nor for one of them that hangs as well. */
+START_TEST(test_another_hangs_too)
+{
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER, second_gate = PTHREAD_MUTEX_INITIALIZER;
+    static struct held leader, follower[4];
+    device_set_threads(device, 3);
+    run_leader(&leader, &gate);
+    pthread_mutex_lock(&second_gate);
+    for (int i = 0; i < 4; i++)
+        submit_held(&follower[i], i == 0 ? &second_gate : &open_gate, 7);
+    make_late(&leader);
+    for (int i = 1; i < 4; i++)
+        wait_for(&follower[i].dones, 1);
+    ck_assert_int_eq(atomic_load(&follower[0].runs), 0);
+    pthread_mutex_unlock(&second_gate);
+    wait_for(&follower[0].dones, 1);
+    pthread_mutex_unlock(&gate);
+    wait_for(&leader.dones, 1);
 }
 END_TEST
 
@@ -347,10 +373,15 @@ START_TEST(test_followers_at_the_end)
         wait_for(&follower[i].dones, 1);
         ck_assert_int_eq(atomic_load(&follower[i].runs), 0);
     }
-    late = (struct held){.job = {.run = held_run, .done = held_done, .place = 7}, .gate = &open_gate};
     int64_t until = clock_mono_ms() + 30000; /* pool_end comes a moment after */
-    while (device_submit(device, &late.job, true) && clock_mono_ms() < until)
-        wait_for(&late.dones, 1);
+    bool is_taken = true;
+    while (is_taken && clock_mono_ms() < until) {
+        late = (struct held){.job = {.run = held_run, .done = held_done, .place = 7}, .gate = &open_gate};
+        is_taken = device_submit(device, &late.job, true);
+        if (is_taken)
+            wait_for(&late.dones, 1);
+    }
+    ck_assert(!is_taken);
     pthread_mutex_unlock(&gate);
     pthread_join(stopper, NULL);
     ck_assert_int_eq(atomic_load(&leader.dones), 1);
@@ -759,6 +790,7 @@ int main(void)
     tcase_add_test(tests, test_one_place_one_thread);
     tcase_add_test(tests, test_others_have_their_turn);
     tcase_add_test(tests, test_one_hangs_at_its_place);
+    tcase_add_test(tests, test_another_hangs_too);
     tcase_add_test(tests, test_followers_at_the_end);
     tcase_add_test(tests, test_upload);
     tcase_add_test(tests, test_passed_directory);
