@@ -76,7 +76,8 @@ class Mounts(unittest.TestCase):
         with StoredNode((1, 2)) as node:
             self.mount(node.path("/dev2"))
             wait_until(lambda: "none" in node.request("GET", "/dev2/usage").body.decode(), what="the mount is seen")
-            self.assertEqual(node.request("PUT", "/dev2/x", body=b"x").status, 201)
+            # Who looked in just that moment may have found another file system than was measured: it is measured again at once.
+            wait_until(lambda: node.request("PUT", "/dev2/x", body=b"x").status == 201, what="it takes files")
             # Nothing of ours keeps the file system busy.
             wait_until(lambda: subprocess.run(["umount", node.path("/dev2")], capture_output=True).returncode == 0,
                        what="it can be unmounted")
