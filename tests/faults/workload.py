@@ -145,7 +145,12 @@ class Writer(Worker):
             "rename", domain=self.world.domain, from_key=key, to_key=to), ())
 
     def change_class(self, key):
-        """Changes no value, whatever becomes of it."""
+        """Changes no value, whatever becomes of it. A file of which a copy is damaged keeps its class: no check finds that in
+        a class without checksums.
+        """
+        damaged = {fid for fid, _ in self.world.flipped}
+        if any(value and value.fid in damaged for value in self.journal.allowed(key)):
+            return False
         try:
             self.client().request("updateclass", domain=self.world.domain, key=key,
                                   **{"class": self.rnd.choice(CLASSES)})
