@@ -88,7 +88,7 @@ static bool follow(struct device *d, struct job *j)
     return leader != NULL;
 }
 
-/* Under the lock: those that follow one at the place of `j`, which was started, follow `j`: who is there hangs. */
+/* Under the lock: `j` was started, so others at its place are late; those that follow them follow `j` from now on. */
 static void take_over(struct device *d, struct job *j)
 {
     for (struct job *late = j->place != 0 ? d->running_first : NULL; late; late = late->next) {

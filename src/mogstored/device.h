@@ -51,10 +51,10 @@ struct job {
      * place; NULL: nothing. */
     void (*leave)(struct job *j, struct job *next);
     /*
-     * Not 0: it needs the same lock of the file system as all others with this number. While one of them runs, and gets
-     * on, others are not queued but follow it, on its thread.
+     * Not 0: it needs the same lock of the file system as all others with this number, which are of its kind. While one
+     * of them runs, and gets on, others are not queued but follow it, on its thread.
      */
-    uint64_t place;
+    unsigned place;
     struct device *dev; /* set by device_submit */
     /* Under the device's lock: */
     int64_t started_mono_ms;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <uthash.h>
 
 #include "common/digest.h"
 #include "common/mem.h"
@@ -169,14 +170,9 @@ static void commit(struct request *r)
         upload_abort(&p->upload);
 }
 
-static struct upload *upload_of(struct job *j)
-{
-    return &((struct request *)((char *)j - offsetof(struct request, job)))->put.upload;
-}
-
 static void leave_dir(struct job *j, struct job *next)
 {
-    upload_pass_dir(upload_of(j), next ? upload_of(next) : NULL);
+    upload_pass_dir(&request_of(j)->put.upload, next ? &request_of(next)->put.upload : NULL);
 }
 
 static void commit_work(struct request *r)
@@ -335,15 +331,14 @@ static void committed(struct request *r)
  * A file system makes and renames the files of one directory one after the other: threads that wait for each other
  * there do less than one alone. Synced uploads wait for the disk instead, and do that together.
  */
-static uint64_t place_of(const struct request *r)
+static unsigned place_of(const struct request *r)
 {
     const struct request_put *p = &r->put;
     if (p->upload.is_synced || p->is_open)
         return 0;
-    uint64_t hash = 14695981039346656037U;
-    for (const char *at = r->path.below, *end = dpath_last(r->path.below).ptr; at < end; at++)
-        hash = (hash ^ (uint8_t)*at) * 1099511628211U;
-    return hash;
+    unsigned place;
+    HASH_VALUE(r->path.below, (size_t)(dpath_last(r->path.below).ptr - r->path.below), place);
+    return place;
 }
 
 void put_end(struct request *r)

@@ -82,13 +82,13 @@ void request_answer_close(struct request *r, int status, const char *text)
 
 static void run_job(struct job *j)
 {
-    struct request *r = (struct request *)((char *)j - offsetof(struct request, job));
+    struct request *r = request_of(j);
     r->work(r);
 }
 
 static void job_done(struct job *j, bool has_run)
 {
-    struct request *r = (struct request *)((char *)j - offsetof(struct request, job));
+    struct request *r = request_of(j);
     if (!has_run)
         request_answer_close(r, 503, "shutting down");
     loop_resume(r->conn);

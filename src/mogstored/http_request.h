@@ -191,6 +191,12 @@ struct request {
     char bytes[]; /* the head as it came, taken apart */
 };
 
+/* The request that a job is part of. */
+static inline struct request *request_of(struct job *j)
+{
+    return (struct request *)((char *)j - offsetof(struct request, job));
+}
+
 struct http {
     struct http_opts opts;
     struct http_conns *conns;

@@ -425,6 +425,7 @@ enum mog_err upload_commit(struct upload *u, struct mog_fail *f)
     /* A sync that failed is never tried again: the kernel has forgotten what it could not write. */
     if (u->is_synced && fdatasync(u->fd) != 0)
         e = upload_fail(u->dev, errno, "cannot sync", u->path, f);
+    /* A descriptor is what a nameless file is named by, and the file systems that have some report nothing at close. */
     if (e == MOG_OK && !u->is_nameless)
         e = close_file(u, f);
     if (e == MOG_OK)

@@ -217,7 +217,7 @@ START_TEST(test_queue)
 }
 END_TEST
 
-static void submit_held(struct held *h, pthread_mutex_t *gate, uint64_t place)
+static void submit_held(struct held *h, pthread_mutex_t *gate, unsigned place)
 {
     *h = (struct held){.job = {.run = held_run, .done = held_done, .leave = held_leave, .place = place}, .gate = gate};
     ck_assert(device_submit(device, &h->job, true));
