@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* db_limit: how many of the tracker's database operations a database bears when nothing stands before it. */
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #include <mysql.h>
 
@@ -14,7 +17,14 @@
 #include "db_limit_db.h"
 #include "tools/hist.h"
 
-enum { THREADS_MAX = 1000, KEYS_MAX = 10 * 1000 * 1000, SECONDS_MAX = 3600, PREFIX_MAX = 180, DMID_MAX = 65535 };
+enum {
+    RATE_MAX = 10 * 1000 * 1000,
+    THREADS_MAX = 1000,
+    KEYS_MAX = 10 * 1000 * 1000,
+    SECONDS_MAX = 3600,
+    PREFIX_MAX = 180,
+    DMID_MAX = 65535
+};
 
 #define ROW(name, type, field, min, max, help)                                                                         \
     {                                                                                                                  \
@@ -30,6 +40,7 @@ static const struct opt_row rows[] = {
     ROW("password", OPT_STRING, password, 0, 0, "its password"),
     ROW("threads", OPT_INT, threads, 1, THREADS_MAX, "threads, with a connection each (default 10)"),
     ROW("seconds", OPT_INT, seconds, 1, SECONDS_MAX, "how long (default 5)"),
+    ROW("rate", OPT_INT, rate, 1, RATE_MAX, "so many operations a second; latencies count from when each was due"),
     ROW("keys", OPT_INT, keys, 1, KEYS_MAX, "files to choose from; missing ones are made (default 10000)"),
     ROW("domain-id", OPT_INT, domain_id, 0, DMID_MAX, "the domain of the files (default 60000)"),
     ROW("prefix", OPT_STRING, prefix, 0, 0, "beginning of their keys (default db_limit/)"),
@@ -37,32 +48,50 @@ static const struct opt_row rows[] = {
 
 static const struct opt_spec spec = {.program = "db_limit", .rows = rows, .n_rows = sizeof rows / sizeof rows[0]};
 
+/* What all threads take the next operation from. */
+struct pace {
+    int64_t rate; /* a second; 0: at once */
+    int64_t begun_us, until_us;
+    _Atomic int64_t n_taken;
+};
+
 struct worker {
     pthread_t id;
+    struct pace *pace;
     struct db_conn *conn;
     const struct db_mode *mode;
-    int64_t until_us;
     uint64_t random, errors;
     struct hist *hist;
     struct mog_fail fail; /* the first one */
 };
 
+/* When the next operation is due, having waited for it; the end of the time once that has come. */
+static int64_t next_due(struct pace *p)
+{
+    int64_t now = clock_mono_us();
+    if (p->rate == 0 || now >= p->until_us)
+        return now;
+    int64_t due = p->begun_us + (int64_t)((double)p->n_taken++ * 1e6 / (double)p->rate);
+    struct timespec at = {due / 1000000, due % 1000000 * 1000};
+    while (due > now && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+        ;
+    return due;
+}
+
 static void *worker_thread(void *arg)
 {
     struct worker *w = arg;
-    int64_t begun = clock_mono_us();
-    while (begun < w->until_us) {
+    (void)prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul); /* of this thread: timers may be 50 us late else */
+    for (int64_t begun; (begun = next_due(w->pace)) < w->pace->until_us;) {
         struct mog_fail f = {.code = MOG_OK};
         w->random = w->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         enum db_done done = w->mode->run(w->conn, w->random >> 20, &f);
-        int64_t now = clock_mono_us();
         if (done == DB_NO_MORE)
             break;
         if (done == DB_DONE)
-            hist_record(w->hist, (uint64_t)(now - begun));
+            hist_record(w->hist, (uint64_t)(clock_mono_us() - begun));
         else if (w->errors++ == 0)
             w->fail = f;
-        begun = now;
     }
     return NULL;
 }
@@ -87,10 +116,11 @@ static void print_line(const char *mode, const struct worker *all, int64_t n, do
 static enum mog_err measure(struct db *db, const struct db_mode *mode, struct worker *all, struct mog_fail *f)
 {
     int64_t n = db->opts->threads, started = 0, begun = clock_mono_us();
+    struct pace pace = {db->opts->rate, begun, begun + db->opts->seconds * 1000000, 0};
     for (int64_t i = 0; i < n; i++) {
         all[i].mode = mode;
         all[i].random = (uint64_t)i;
-        all[i].until_us = begun + db->opts->seconds * 1000000;
+        all[i].pace = &pace;
     }
     while (started < n && pthread_create(&all[started].id, NULL, worker_thread, &all[started]) == 0)
         started++;

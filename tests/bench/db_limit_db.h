@@ -12,7 +12,7 @@
 
 struct db_opts {
     char *host, *socket, *database, *user, *password, *prefix; /* owned; NULL: the default */
-    int64_t port, threads, seconds, keys, domain_id;
+    int64_t port, threads, seconds, rate, keys, domain_id;
 };
 
 struct db_key {

@@ -70,6 +70,12 @@ def load(stand, cluster, rate, op="get_paths"):
     return row["latency_ms"]["p50"], row["latency_ms"]["p99"]
 
 
+def bare_load(stand, cluster, rate):
+    """The same of ten bare threads: what the database and the machine make of it without a tracker."""
+    row = stand.db_limit(cluster, "lookup", f"--rate={rate}")
+    return int(row["p50_us"]) / 1000, int(row["p99_us"]) / 1000
+
+
 def medians(rounds, side):
     return [statistics.median(column) for column in zip(*(side() for _ in range(rounds)))]
 
@@ -95,6 +101,11 @@ def latency(stand, rounds):
         median, late = medians(rounds, lambda: load(stand, cluster, rate))
         yield measure(f"get_paths at half of the peak rate, {rate:,}/s: 99th percentile to median",
                       f"{late / median:.1f} ({late:.2f} ms, {median:.2f} ms)", "3.0")
+        bare_rate = int(statistics.median(float(stand.db_limit(cluster, "lookup")["per_second"])
+                                          for _ in range(rounds)) / 2)
+        usual, floor = medians(rounds, lambda: bare_load(stand, cluster, bare_rate))
+        yield measure(f"... of the bare client's lookups at half of their own peak rate, {bare_rate:,}/s",
+                      f"{floor / usual:.1f} ({floor:.2f} ms, {usual:.2f} ms)")
         usual, floor = medians(rounds, lambda: load(stand, cluster, rate, "noop"))
         yield measure("... of noop at that rate, where nothing but the machine itself is waited for",
                       f"{floor / usual:.1f} ({floor:.2f} ms, {usual:.2f} ms)")

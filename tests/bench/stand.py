@@ -80,19 +80,20 @@ class Stand:
 
     # ---- peers
 
+    def db_limit(self, cluster, mode, *more):
+        """A turn of db_limit on a cluster's own rows: the fields that it prints."""
+        self.settle(cluster)
+        dmid = cluster.database.rows(f"SELECT dmid FROM domain WHERE namespace='{DOMAIN}'")[0][0]
+        done = subprocess.run([os.path.join(os.path.abspath(BIN), "..", "tests", "db_limit"), mode,
+                               f"--port={cluster.database.server.port}", "--database=mogdb", "--user=moguser",
+                               "--password=mogpass", f"--threads={BARE_THREADS}", f"--seconds={self.seconds}",
+                               f"--keys={self.files}", f"--domain-id={dmid}", f"--prefix={PREFIX}", *more],
+                              capture_output=True, text=True, check=True, timeout=600)
+        return dict(f.split("=") for f in done.stdout.split())
+
     def bare(self, mode):
-        """A turn of db_limit on the same rows, as a function."""
-        def turn():
-            cluster = self.cluster("mariadb")
-            self.settle(cluster)
-            dmid = cluster.database.rows(f"SELECT dmid FROM domain WHERE namespace='{DOMAIN}'")[0][0]
-            done = subprocess.run([os.path.join(os.path.abspath(BIN), "..", "tests", "db_limit"), mode,
-                                   f"--port={cluster.database.server.port}", "--database=mogdb", "--user=moguser",
-                                   "--password=mogpass", f"--threads={BARE_THREADS}", f"--seconds={self.seconds}",
-                                   f"--keys={self.files}", f"--domain-id={dmid}", f"--prefix={PREFIX}"],
-                                  capture_output=True, text=True, check=True, timeout=600)
-            return float(dict(f.split("=") for f in done.stdout.split())["per_second"])
-        return turn
+        """A turn of db_limit, as a function that returns its operations a second."""
+        return lambda: float(self.db_limit(self.cluster("mariadb"), mode)["per_second"])
 
     def redis_ping(self, connections=CONNECTIONS):
         """PINGs a second, of a redis-server without persistence."""
