@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 """The storage node against Debian's nginx with its dav module: GET and PUT of 4 KB and 1 MB, on the same files.
 
-    MOG_BIN=build/bin tests/bench/against_nginx.py [--seconds=2] [--rounds=5] [--folder=/tmp] [--json]
+    MOG_BIN=build/bin tests/bench/against_nginx.py [--seconds=2] [--rounds=5] [--folder=FOLDER] [--json]
 
 Needs nginx-light, libnginx-mod-http-dav-ext and wrk. Both servers take turns in every round; each figure is the median of
 the rounds, and the ratio is that of the medians. fsync is off, since nginx does not sync either. Files of 4 KB get new names,
 as trackers give them; those of 1 MB replace each other, since there would be too many gigabytes of them. Nothing is removed
-before the end.
+before the end. The files lie on a file system of their own (own_ext4.py) where that can be, unless there is a --folder.
 """
 import itertools
 import os
@@ -19,6 +19,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from cluster import Node  # noqa: E402
 from measuring import command_line, parse, show, turns  # noqa: E402
+from own_ext4 import OwnExt4  # noqa: E402
 from waiting import free_port, new_address, port_open, wait_until  # noqa: E402
 from wrk import put_lua, wrk  # noqa: E402
 
@@ -45,7 +46,8 @@ class Bench:
     def __init__(self, args):
         self.args = args
         self.turn = itertools.count()
-        self.folder = tempfile.mkdtemp(prefix="mogbench-")
+        self.own = None if args.folder else OwnExt4()
+        self.folder = self.own.folder if self.own else tempfile.mkdtemp(prefix="mogbench-")
         self.node = Node(self.folder, "node", [1], options={"fsync": "off"})
         self.node.start()
         for size, name in ((4096, "4k"), (1048576, "1m")):
@@ -66,7 +68,10 @@ class Bench:
         self.nginx.terminate()
         self.nginx.wait()
         self.node.stop()
-        shutil.rmtree(self.folder)
+        if self.own:
+            self.own.close()
+        else:
+            shutil.rmtree(self.folder)
 
     def put_4k(self):
         return put_lua(4096, f"/dev1/4kw/{next(self.turn)}")

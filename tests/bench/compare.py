@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What scripts/bench compares: an operation of ours and what it is held against, in turns."""
 import argparse
+import tempfile
 
 import against_nginx
 import durable
@@ -15,8 +16,8 @@ def row(work, ours, peer, theirs, goal):
             "goal": goal}
 
 
-def nginx_args(stand, rounds):
-    return argparse.Namespace(seconds=stand.seconds, rounds=rounds)
+def nginx_args(stand, rounds, folder=None):
+    return argparse.Namespace(seconds=stand.seconds, rounds=rounds, folder=folder)
 
 
 def pair(work, ours, peer, theirs, goal):
@@ -44,8 +45,11 @@ def stocked(op):
 
 
 def upload(stand, rounds):
-    """The whole upload, against the sum of the times that its parts need when nothing stands before them."""
-    servers = against_nginx.Bench(nginx_args(stand, rounds))
+    """The whole upload, against the sum of the times that its parts need when nothing stands before them.
+
+    nginx has its files where our nodes have theirs.
+    """
+    servers = against_nginx.Bench(nginx_args(stand, rounds, tempfile.gettempdir()))
     base = f"http://{servers.address}:{servers.port}"
 
     def put():
