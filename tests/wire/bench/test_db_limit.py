@@ -21,15 +21,19 @@ class Modes(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             database = open_database("mariadb", folder)
             self.addCleanup(database.close)
+            account = (f"--port={database.server.port}", "--database=mogdb", "--user=moguser", "--password=mogpass",
+                       "--threads=3", "--keys=150")
             for mode in ("lookup", "list", "open", "close", "delete"):
-                done = db_limit(mode, f"--port={database.server.port}", "--database=mogdb", "--user=moguser",
-                                "--password=mogpass", "--threads=3", "--seconds=1", "--keys=150")
+                done = db_limit(mode, *account, "--seconds=1")
                 self.assertEqual((done.returncode, done.stderr), (0, ""), mode)
                 got = dict(field.split("=") for field in done.stdout.split())
                 self.assertEqual((got["mode"], got["threads"], got["errors"]), (mode, "3", "0"))
                 self.assertGreater(int(got["operations"]), 0, mode)
                 self.assertGreater(float(got["per_second"]), 0, mode)
                 self.assertLessEqual(int(got["p50_us"]), int(got["max_us"]), mode)
+            paced = db_limit("lookup", *account, "--seconds=2", "--rate=50")
+            self.assertEqual((paced.returncode, paced.stderr), (0, ""))
+            self.assertIn(int(dict(field.split("=") for field in paced.stdout.split())["operations"]), range(50, 101))
             left = database.rows("SELECT (SELECT COUNT(*) >= 150 FROM file), (SELECT COUNT(*) FROM tempfile), "
                                  "(SELECT COUNT(*) FROM file_to_replicate), (SELECT COUNT(*) FROM file_to_delete2)")
             self.assertEqual(left, [["1", "0", "0", "0"]])
@@ -47,7 +51,7 @@ class Refused(unittest.TestCase):
         self.refused("unknown mode 'x'", "x")
         for option, bad in (("threads", ("0", "1001", "x", "-1")), ("seconds", ("0", "3601", "1.5")),
                             ("keys", ("0", "99999999999999999999")), ("domain-id", ("-1", "65536")),
-                            ("port", ("0", "65536", "http"))):
+                            ("rate", ("0", "10000001", "fast")), ("port", ("0", "65536", "http"))):
             for value in bad:
                 self.refused(f"option --{option}: '{value}'", "lookup", f"--{option}={value}")
         self.refused("a value is needed", "lookup", "--prefix=")

@@ -72,12 +72,15 @@ class Mounts(unittest.TestCase):
             self.skipTest("cannot mount here: " + done.stderr.decode())
         self.addCleanup(subprocess.run, ["umount", "-l", path], capture_output=True)
 
+    def put_on_new_mount(self, node, body):
+        wait_until(lambda: "none" in node.request("GET", "/dev2/usage").body.decode(), what="the mount is seen")
+        # Who looked in just that moment may have found another file system than was measured: it is measured again at once.
+        wait_until(lambda: node.request("PUT", "/dev2/x", body=body).status == 201, what="it takes files")
+
     def test_unmounted(self):
         with StoredNode((1, 2)) as node:
             self.mount(node.path("/dev2"))
-            wait_until(lambda: "none" in node.request("GET", "/dev2/usage").body.decode(), what="the mount is seen")
-            # Who looked in just that moment may have found another file system than was measured: it is measured again at once.
-            wait_until(lambda: node.request("PUT", "/dev2/x", body=b"x").status == 201, what="it takes files")
+            self.put_on_new_mount(node, b"x")
             # Nothing of ours keeps the file system busy.
             wait_until(lambda: subprocess.run(["umount", node.path("/dev2")], capture_output=True).returncode == 0,
                        what="it can be unmounted")
@@ -95,8 +98,7 @@ class Mounts(unittest.TestCase):
     def test_full_and_readonly(self):
         with StoredNode((1, 2)) as node:
             self.mount(node.path("/dev2"), "-o", "size=2m")
-            wait_until(lambda: "none" in node.request("GET", "/dev2/usage").body.decode(), what="the mount is seen")
-            self.assertEqual(node.request("PUT", "/dev2/x", body=b"keep").status, 201)
+            self.put_on_new_mount(node, b"keep")
             for headers in ({}, {"Transfer-Encoding": "chunked"}, {"Content-Range": f"bytes 0-{(3 << 20) - 1}/*"}):
                 body = bytes(3 << 20)
                 target = "/dev2/part" if "Content-Range" in headers else "/dev2/x"
