@@ -461,6 +461,11 @@ static bool is_disks_fault(int err)
     return err == EIO || err == ENODEV || err == ENXIO || err == ESTALE || err == EUCLEAN;
 }
 
+bool device_is_shortage(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOMEM;
+}
+
 void device_note_errno(struct device *d, int err, const char *what)
 {
     if (err == EROFS)
@@ -498,6 +503,8 @@ enum mog_err device_open_root(struct device *d, int *fd, struct mog_fail *f)
         janitor_kick(d->janitor); /* it may be a good one */
         return fail_sys(f, MOG_EIO, ENODEV, "%s is not what was measured", d->name);
     }
+    if (device_is_shortage(err))
+        return fail_sys(f, MOG_EIO, err, "cannot open %s", d->name);
     atomic_store(&d->is_missing, err == ENOENT);
     device_set_fault(d, "cannot open the directory: %s", strerror(err));
     return fail_sys(f, err == ENOENT ? MOG_ENOTFOUND : MOG_EIO, err, "cannot open %s", d->name);

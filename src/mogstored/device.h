@@ -181,10 +181,13 @@ void device_set_fault(struct device *d, const char *fmt, ...) MOG_PRINTF(2, 3);
 /* A file system call on it failed with `err`: counts it, and draws the conclusion where the disk is to blame. */
 void device_note_errno(struct device *d, int err, const char *what);
 
+/* Is `err` of the process or the whole system, which have run out of something, so that it says nothing of a disk? */
+bool device_is_shortage(int err);
+
 /*
  * Open the device's directory (O_PATH), checking that it is the one that was measured: a device that is no longer
  * mounted must not be mistaken for an empty one. MOG_ENOTFOUND: the directory is gone. MOG_EIO: another file system,
- * or unreadable. In both cases the device is marked. May block.
+ * or unreadable. In both cases the device is marked, but for a shortage, which is MOG_EIO too. May block.
  */
 MOG_MUSTCHECK enum mog_err device_open_root(struct device *d, int *fd, struct mog_fail *f);
 

@@ -37,13 +37,21 @@ static bool check_mount(struct device *d, const struct stat *st)
     return true;
 }
 
+/* Other files than the device's may have used up what is missing: what was measured before holds for as long as it may.
+ */
+static void note_failure(struct device *d, const char *what, int err)
+{
+    if (!device_is_shortage(err))
+        device_set_fault(d, "%s: %s", what, strerror(err));
+}
+
 /* Opens the directory (O_PATH) and says what it is. Sets the fault if it cannot be used. */
 static bool open_checked(struct device *d, int *fd, struct stat *st)
 {
     *fd = openat(d->root->fd, d->name, O_PATH | O_DIRECTORY | O_CLOEXEC);
     atomic_store(&d->is_missing, *fd < 0 && errno == ENOENT);
     if (*fd < 0 || fstat(*fd, st) != 0) {
-        device_set_fault(d, "cannot open the directory: %s", strerror(errno));
+        note_failure(d, "cannot open the directory", errno);
         return false;
     }
     if (!check_mount(d, st))
@@ -51,7 +59,7 @@ static bool open_checked(struct device *d, int *fd, struct stat *st)
     char self[32];
     snprintf(self, sizeof self, "/proc/self/fd/%d", *fd);
     if (faccessat(AT_FDCWD, self, R_OK | X_OK, AT_EACCESS) != 0) {
-        device_set_fault(d, "cannot read the directory: %s", strerror(errno));
+        note_failure(d, "cannot read the directory", errno);
         return false;
     }
     return true;
@@ -158,7 +166,7 @@ bool usage_round(struct usage_writer *w, struct device *d)
     int fd = -1;
     bool is_well = open_checked(d, &fd, &st);
     if (is_well && fstatvfs(fd, &vfs) != 0) {
-        device_set_fault(d, "cannot ask for its space: %s", strerror(errno));
+        note_failure(d, "cannot ask for its space", errno);
         is_well = false;
     }
     if (is_well) {

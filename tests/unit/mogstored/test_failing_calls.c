@@ -156,13 +156,18 @@ static bool is_directory(void)
     return !no_directory();
 }
 
-/* The numbers are published though the file cannot be written; else the device has a fault to tell. */
+/*
+ * The numbers are published though the file cannot be written; else the device has a fault to tell, unless it was a
+ * shortage, of descriptors here.
+ */
 static enum mog_err measure(struct mog_fail *f)
 {
     struct usage_writer w = {0};
     heal();
     if (usage_round(&w, device))
         return MOG_OK;
+    if (device_health(device) != DEVICE_UNHEALTHY)
+        return fail_set(f, MOG_EIO, "as healthy as before");
     device_describe_fault(device, f->text, sizeof f->text);
     return f->code = MOG_EIO;
 }

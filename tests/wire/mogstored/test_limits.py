@@ -192,6 +192,32 @@ class Slow(StoredTest):
         self.assertEqual(self.node.temporaries(), [])
 
 
+class NoDescriptors(StoredTest):
+    """None is left, as when clients hold too many files."""
+    options = {"maxconns": 200}
+
+    def limit(self, count):
+        """How many there may be. Less than there are: none is given out any more, whichever is closed."""
+        hard = resource.prlimit(self.node.pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(self.node.pid, resource.RLIMIT_NOFILE, (count, hard))
+        self.addCleanup(resource.prlimit, self.node.pid, resource.RLIMIT_NOFILE, (hard, hard))
+
+    def test_devices_stay_well(self):
+        self.node.write("/dev1/x", b"x")
+        with self.node.connect() as connection:
+            self.assertEqual(connection.request("GET", "/dev1/x").body, b"x")
+            self.limit(3)
+            until = time.monotonic() + 2.5  # longer than from one measurement to the next
+            while time.monotonic() < until:
+                self.assertEqual(connection.request("GET", "/dev1/none").status, 503)
+                self.assertEqual(connection.request("PUT", "/dev1/new", body=b"x").status, 500)
+                self.assertEqual(connection.request("GET", "/dev1/usage").status, 200)
+                time.sleep(0.1)
+            self.limit(1000)
+            self.assertEqual(connection.request("GET", "/dev1/none").status, 404)
+            self.assertEqual(connection.request("PUT", "/dev1/new", body=b"x").status, 201)
+
+
 class ShortTimes(StoredTest):
     options = {"keepalive_timeout": 2}
 
