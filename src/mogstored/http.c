@@ -22,6 +22,7 @@ enum {
     THREADS_MIN = 2,
     THREADS_MAX = 16,
     ACCEPT_LOG_MS = 60000,
+    ROOM_CONNECTIONS = 8, /* idle ones that go at once when descriptors have run out: files need some too */
 };
 
 /* Descriptors or memory have run out: idle connections hold some. */
@@ -30,7 +31,8 @@ static void make_room(struct http *h, int64_t *logged_mono_ms)
     int err = atomic_exchange(&h->accept_errno, 0);
     if (err == 0)
         return;
-    http_conns_make_room(h->conns);
+    for (int i = 0; i < ROOM_CONNECTIONS; i++)
+        http_conns_make_room(h->conns);
     if (clock_mono_ms() - *logged_mono_ms < ACCEPT_LOG_MS)
         return;
     *logged_mono_ms = clock_mono_ms();
@@ -56,10 +58,10 @@ static void *sweep(void *arg)
         sleep_until_wanted(h);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
-        while (!atomic_load(&h->is_stopping) && sem_clockwait(&h->wake, CLOCK_MONOTONIC, &until) == 0) {
-        }
-        http_conns_sweep(h->conns);
         make_room(h, &logged_mono_ms);
+        while (!atomic_load(&h->is_stopping) && sem_clockwait(&h->wake, CLOCK_MONOTONIC, &until) == 0)
+            make_room(h, &logged_mono_ms);
+        http_conns_sweep(h->conns);
         if (atomic_load(&h->is_quiescing))
             http_conns_close_idle(h->conns, atomic_load(&h->leave_idle_ms));
     }

@@ -81,8 +81,8 @@ static void accept_one(struct http_loop *l, const struct http_listener *listener
     if (fd >= 0) {
         connection_accept(l, listener, fd, (struct sockaddr *)&sa, len);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-        atomic_store(&h->accept_errno, errno); /* the sweeper closes idle ones, and may wait for the log */
-        loop_wake_sweeper(h);
+        atomic_store(&h->accept_errno, errno);
+        (void)sem_post(&h->wake); /* the sweeper closes idle ones at once, and may wait for the log */
         be_deaf(l);
     }
 }

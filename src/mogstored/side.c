@@ -160,11 +160,29 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)bufferevent_enable(c->io, EV_READ | EV_WRITE);
 }
 
+static void on_hear_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct side *s = arg;
+    (void)fd;
+    (void)what;
+    if (s->listener)
+        (void)evconnlistener_enable(s->listener);
+}
+
+/* Who waits in the kernel stays there, so that we would be told again at once, and fill the log. */
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
-    (void)listener;
-    (void)arg;
-    log_warn("side: cannot accept a connection: %s", strerror(errno));
+    static const struct timeval pause = {.tv_usec = SIDE_DEAF_MS * 1000};
+    struct side *s = arg;
+    int err = errno;
+    int64_t now = clock_mono_ms();
+    (void)drop_idlest(s);
+    if (event_base_once(s->base, -1, EV_TIMEOUT, on_hear_again, s, &pause) == 0)
+        (void)evconnlistener_disable(listener);
+    if (s->accept_logged_mono_ms != 0 && now - s->accept_logged_mono_ms < SIDE_ACCEPT_LOG_MS)
+        return;
+    s->accept_logged_mono_ms = now;
+    log_warn("side: cannot accept connections: %s; tried again every 0.1 s, idle ones are closed", strerror(err));
 }
 
 /* One block: "<devid> TAB <utilisation>" for each device, then a dot. Bare line feeds, as trackers want it. */

@@ -26,6 +26,8 @@ enum {
     SIDE_READ_MAX = 8192,     /* commands that are read ahead of their turn */
     SIDE_OUTPUT_MAX = 65536,  /* answers that a client has not taken; no command of it is looked at above */
     SIDE_EOF_GRACE_MS = 5000, /* for the answer to a client that has closed its side */
+    SIDE_DEAF_MS = 100,       /* so long nothing is accepted after that has failed */
+    SIDE_ACCEPT_LOG_MS = 60000,
 };
 
 struct side_client;
@@ -64,7 +66,8 @@ struct side {
     struct event_base *base;
     struct evconnlistener *listener;
     struct event *tick, *mail, *halt;
-    int mail_fd, halt_fd; /* eventfds */
+    int64_t accept_logged_mono_ms; /* when a failure to accept was logged last; 0: never */
+    int mail_fd, halt_fd;          /* eventfds */
     struct side_client *first;
     _Atomic bool is_quiescing;
     _Atomic size_t clients;

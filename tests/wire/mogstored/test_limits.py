@@ -213,9 +213,52 @@ class NoDescriptors(StoredTest):
                 self.assertEqual(connection.request("PUT", "/dev1/new", body=b"x").status, 500)
                 self.assertEqual(connection.request("GET", "/dev1/usage").status, 200)
                 time.sleep(0.1)
-            self.limit(1000)
+            self.limit(150)
             self.assertEqual(connection.request("GET", "/dev1/none").status, 404)
             self.assertEqual(connection.request("PUT", "/dev1/new", body=b"x").status, 201)
+
+    def test_idle_connections_make_room(self):
+        idle = [self.node.connect() for _ in range(60)]
+        for connection in idle:
+            connection.request("GET", "/")
+        time.sleep(0.5)  # they must have been idle for a moment
+        self.limit(max(map(int, os.listdir(f"/proc/{self.node.pid}/fd"))) + 1)
+        began = time.monotonic()
+        for _ in range(20):
+            connection = self.node.connect()
+            self.assertEqual(connection.request("GET", "/").status, 200)
+            idle.append(connection)
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertEqual(self.node.log().count("http: cannot accept"), 1)
+        for connection in idle:
+            connection.close()
+
+    def test_the_side_channel_waits(self):
+        def ticks():
+            with open(f"/proc/{self.node.pid}/stat") as f:
+                return sum(map(int, f.read().split()[13:15]))
+        self.limit(3)
+        with self.node.side() as side:
+            side.send("size /dev1/none\n")
+            time.sleep(0.2)
+            before = ticks()
+            time.sleep(1)
+            self.assertLess((ticks() - before) / os.sysconf("SC_CLK_TCK"), 0.5)
+            self.assertEqual(self.node.log().count("side: cannot accept"), 1)
+            self.limit(150)
+            self.assertEqual(side.line(), "/dev1/none -1\r\n")
+
+    def test_idle_clients_of_the_side_channel_make_room(self):
+        idle = [self.node.side() for _ in range(5)]
+        for client in idle:
+            self.assertEqual(client.say("size /dev1/none"), "/dev1/none -1")
+        time.sleep(1.2)  # as above, but longer
+        self.limit(max(map(int, os.listdir(f"/proc/{self.node.pid}/fd"))) + 1)
+        for _ in range(5):
+            idle.append(self.node.side())
+            self.assertEqual(idle[-1].say("size /dev1/none"), "/dev1/none -1")
+        for client in idle:
+            client.close()
 
 
 class ShortTimes(StoredTest):
