@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/mem.h"
+
 #ifdef MOG_HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
@@ -103,19 +105,54 @@ void daemon_notify(const char *state)
 #endif
 }
 
-enum mog_err daemon_pidfile_write(const char *path, struct mog_fail *f)
+/* 0, or errno. `flags` beside those that all have. */
+static int write_pid(const char *path, int flags, bool *is_open)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0644);
+    *is_open = fd >= 0;
     if (fd < 0)
-        return fail_sys(f, MOG_EIO, errno, "couldn't create pidfile '%s'", path);
+        return errno;
     char text[24];
     int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-    enum mog_err e = MOG_OK;
+    int err = 0;
+    ssize_t n = write(fd, text, (size_t)len);
     /* Truncated after: who reads it during a hand-over must not find it empty. */
-    if (write(fd, text, (size_t)len) != len || ftruncate(fd, len) != 0)
-        e = fail_sys(f, MOG_EIO, errno, "couldn't write into pidfile '%s'", path);
+    if (n != len)
+        err = n < 0 ? errno : ENOSPC;
+    else if (ftruncate(fd, len) != 0)
+        err = errno;
     (void)close(fd);
-    return e;
+    return err;
+}
+
+/*
+ * One that root wrote before it became somebody else, whose folder it lies in. Never absent, as above. Returns 0, or
+ * errno.
+ */
+static int replace_pid(const char *path)
+{
+    bool is_open;
+    char *new = mem_printf("%s.new", path);
+    (void)unlink(new);
+    int err = write_pid(new, O_EXCL, &is_open);
+    if (err == 0 && rename(new, path) != 0)
+        err = errno;
+    if (err != 0 && is_open)
+        (void)unlink(new);
+    free(new);
+    return err;
+}
+
+enum mog_err daemon_pidfile_write(const char *path, struct mog_fail *f)
+{
+    bool is_open;
+    int err = write_pid(path, 0, &is_open);
+    if (err == EACCES && replace_pid(path) == 0)
+        err = 0;
+    if (err == 0)
+        return MOG_OK;
+    return fail_sys(f, MOG_EIO, err, is_open ? "couldn't write into pidfile '%s'" : "couldn't create pidfile '%s'",
+                    path);
 }
 
 void daemon_pidfile_remove(const char *path)

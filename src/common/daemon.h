@@ -26,7 +26,10 @@ void daemon_ready(void);
 /* Tell systemd that we stop or reload ("STOPPING=1", "RELOADING=1"...); nothing without systemd. */
 void daemon_notify(const char *state);
 
-/* Create or truncate `path` (mode 0644) with "<pid>\n". */
+/*
+ * Create or overwrite `path` (mode 0644) with "<pid>\n". One that belongs to somebody else is replaced, if its folder
+ * lets us. MOG_EIO with errno in `f`.
+ */
 MOG_MUSTCHECK enum mog_err daemon_pidfile_write(const char *path, struct mog_fail *f);
 void daemon_pidfile_remove(const char *path);
 

@@ -283,6 +283,25 @@ class Background(unittest.TestCase):
         os.kill(new, signal.SIGTERM)
         wait_until(lambda: self.gone(new))
 
+    @unittest.skipUnless(os.getuid() == 0, "needs root to become somebody else")
+    def test_upgrade_as_somebody_else(self):
+        """The pid file is root's, and its folder theirs: the new process, which is not root, writes it all the same."""
+        os.chmod(self.node.folder, 0o755)
+        for path in (self.node.folder, self.node.docroot, self.node.path("/dev1")):
+            shutil.chown(path, "nobody")
+        self.args.append("--user=nobody")
+        self.start()
+        old = self.pid()
+        self.assertEqual(os.stat(self.pidfile).st_uid, 0)
+        os.kill(old, signal.SIGUSR2)
+        wait_until(lambda: self.pid() != old, what="the new process serves")
+        new = self.pid()
+        wait_until(lambda: self.gone(old), what="the old one has ended")
+        self.assertEqual(self.node.request("GET", "/dev1/usage").status, 200)
+        os.kill(new, signal.SIGTERM)
+        wait_until(lambda: self.gone(new))
+        self.assertEqual([name for name in os.listdir(self.node.folder) if name.startswith("pid")], [])
+
     def test_relative_paths(self):
         """They are meant from the folder of the start, also after it was left."""
         config = os.path.join(self.node.folder, "relative.conf")
