@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -27,6 +28,7 @@ enum {
     RESERVE_FROM_BYTES = 2 << 20,
     PASS_DIR_MS = 10, /* a directory is opened anew after this, to see what has become of the device */
     DIR_TRIES = 3,    /* while somebody removes it */
+    MARK_SIZE = 9,
 };
 
 void upload_init(struct upload *u)
@@ -34,12 +36,32 @@ void upload_init(struct upload *u)
     *u = (struct upload){.length = -1, .fd = -1, .dirfd = -1};
 }
 
+static uint32_t random_u32(void)
+{
+    uint32_t random = 0;
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        random = (uint32_t)clock_mono_us();
+    return random;
+}
+
+/*
+ * In all names of this process: in a container, where each start has the same process id, nothing else tells them from
+ * those of an earlier one.
+ */
+static uint32_t own_mark(void)
+{
+    static _Atomic uint32_t mark; /* 0: not chosen yet */
+    uint32_t have = atomic_load(&mark);
+    if (have != 0)
+        return have;
+    uint32_t chosen = random_u32() | 1;
+    return atomic_compare_exchange_strong(&mark, &have, chosen) ? chosen : have;
+}
+
 void upload_temp_name(char out[UPLOAD_TEMP_SIZE])
 {
-    uint64_t random = 0;
-    if (getrandom(&random, sizeof random, 0) != sizeof random)
-        random = (uint64_t)clock_mono_us();
-    snprintf(out, UPLOAD_TEMP_SIZE, DPATH_TEMPORARY_PREFIX "%ld-%016" PRIx64, (long)getpid(), random);
+    snprintf(out, UPLOAD_TEMP_SIZE, DPATH_TEMPORARY_PREFIX "%ld-%08" PRIx32 "%08" PRIx32, (long)getpid(), own_mark(),
+             random_u32());
 }
 
 static bool is_running_stored(uint64_t pid)
@@ -69,7 +91,11 @@ bool upload_temp_is_abandoned(const char *name)
         if (!strchr("0123456789abcdef", rest.ptr[i]))
             return false;
     }
-    return pid != (uint64_t)getpid() && !is_running_stored(pid);
+    if (pid != (uint64_t)getpid())
+        return !is_running_stored(pid);
+    char mark[MARK_SIZE];
+    snprintf(mark, sizeof mark, "%08" PRIx32, own_mark());
+    return memcmp(rest.ptr, mark, sizeof mark - 1) != 0;
 }
 
 enum mog_err upload_fail(struct device *d, int err, const char *what, const char *path, struct mog_fail *f)

@@ -659,6 +659,10 @@ START_TEST(test_temp_names)
     ck_assert_str_ne(a, b);
     ck_assert(!upload_temp_is_abandoned(a)); /* ours, and we live */
     ck_assert(upload_temp_is_abandoned(".mogtmp-4194300-0123456789abcdef"));
+    /* Of an earlier process with the same id, as in a container. The digit is of what all names of ours share. */
+    char *digit = strrchr(a, '-') + 1;
+    *digit = *digit == '0' ? '1' : '0';
+    ck_assert(upload_temp_is_abandoned(a));
     static const char *const others[] = {"x",
                                          ".mogtmp-",
                                          ".mogtmp-4194300",
