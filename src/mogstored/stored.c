@@ -184,11 +184,11 @@ static void limit_connections(struct stored *s)
     size_t conns = (size_t)s->opts.maxconns, have = daemon_raise_nofile(conns * 2 + SPARE_DESCRIPTORS);
     size_t fits = have > 2 * (size_t)SPARE_DESCRIPTORS ? (have - SPARE_DESCRIPTORS) / 5 * 4 : have / 4;
     s->side_clients = have / SIDE_PART > MIN_SIDE_CLIENTS ? have / SIDE_PART : MIN_SIDE_CLIENTS;
+    s->max_conns = conns < fits ? conns : fits;
     if (fits >= conns)
         return;
     log_warn("maxconns = %zu is too much for %zu file descriptors, which is the limit: going on with %zu", conns, have,
              fits);
-    s->opts.maxconns = (int64_t)fits;
 }
 
 /* All that is left to do for a process whose parent is in the background already. */
@@ -251,7 +251,7 @@ static enum mog_err start_http(struct stored *s, struct mog_fail *f)
     s->http = http_new(&(struct http_opts){.devices = s->devices,
                                            .settings = &s->settings,
                                            .access_log = s->access_log,
-                                           .max_conns = (size_t)s->opts.maxconns,
+                                           .max_conns = s->max_conns,
                                            .keepalive_s = (unsigned)s->opts.keepalive_timeout});
     if (s->fds[STORED_HTTP] >= 0)
         e = http_serve(s->http, s->fds[STORED_HTTP], HTTP_PORT_ALL, f);

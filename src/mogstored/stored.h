@@ -35,7 +35,7 @@ struct stored {
     struct access_log *access_log;
     struct http *http;
     struct side *side;
-    size_t side_clients; /* at a time, by the limit of descriptors */
+    size_t max_conns, side_clients; /* at a time, by the limit of descriptors */
     struct http *metrics;
     bool has_pidfile;                  /* written by us */
     int successor;                     /* pid of the process that takes our place; 0: none */

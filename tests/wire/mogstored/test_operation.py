@@ -193,6 +193,15 @@ class Reload(unittest.TestCase):
                 wait_until(lambda: '"GET /dev1/x?a=\\x01\\x22" 200 1 ' in text_of(log))
                 os.remove(log)
 
+    def test_what_was_too_much_is_no_change(self):
+        node = StoredNode((1,), {"maxconns": 1000000})
+        node.nofile = 1500
+        with node:
+            self.assertIn("maxconns = 1000000 is too much for", node.log())
+            node.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: "reload: done" in node.log())
+            self.assertNotIn("has changed", node.log())
+
 
 class Metrics(unittest.TestCase):
     def test_metrics(self):
