@@ -15,7 +15,13 @@
 
 enum { ALWAYS = O_CLOEXEC | O_NOCTTY | O_NONBLOCK, COMPONENT_SIZE = 256, NR_CACHESTAT = 451 };
 
-/* Component by component, for kernels without openat2 (before 5.6). */
+static bool is_link(int dirfd, const char *name)
+{
+    struct stat st;
+    return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* Component by component, for kernels without openat2 (before 5.6), and containers that refuse it. */
 static int open_by_component(int dirfd, const char *path, int flags, mode_t mode)
 {
     int at = dirfd;
@@ -36,6 +42,9 @@ static int open_by_component(int dirfd, const char *path, int flags, mode_t mode
                 fd = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
             else
                 fd = openat(at, part, flags | O_NOFOLLOW, mode);
+            /* What lies behind a link is refused, as openat2 does it, and not "missing". */
+            if (fd < 0 && errno == ENOTDIR)
+                errno = is_link(at, part) ? ELOOP : ENOTDIR;
         }
         int saved = errno;
         if (at != dirfd)

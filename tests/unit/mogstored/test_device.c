@@ -6,12 +6,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/magic.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -734,6 +738,57 @@ START_TEST(test_beneath)
 }
 END_TEST
 
+/* Of this thread alone: the kernel knows no openat2, or a container forbids it. */
+static void refuse_openat2(int err)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+START_TEST(test_beneath_without_openat2)
+{
+    static const struct {
+        const char *path;
+        int flags, err; /* 0: it opens */
+    } cases[] = {
+        {"dev1/d/f", O_RDONLY, 0},
+        {"dev1/d/f/x", O_RDONLY, ENOTDIR},
+        {"dev1/d/f", O_PATH | O_DIRECTORY, ENOTDIR},
+        {"dev1/none/f", O_RDONLY, ENOENT},
+        {"dev1/d/none", O_RDONLY, ENOENT},
+        {"dev1/link/f", O_RDONLY, ELOOP},
+        {"dev1/link/none", O_RDONLY, ELOOP},
+        {"dev1/link", O_PATH | O_DIRECTORY, ELOOP},
+        {"dev1/link", O_RDONLY | O_DIRECTORY, ELOOP},
+        {"dev1/d/link", O_RDONLY, ELOOP},
+        {"dev1/../dev1/d/f", O_RDONLY, EXDEV},
+    };
+    ck_assert_int_eq(mkdirat(root.fd, "dev1/d", 0755), 0);
+    close(openat(root.fd, "dev1/d/f", O_WRONLY | O_CREAT, 0644));
+    ck_assert_int_eq(symlinkat("d", root.fd, "dev1/link"), 0);
+    ck_assert_int_eq(symlinkat("f", root.fd, "dev1/d/link"), 0);
+    refuse_openat2(_i == 0 ? ENOSYS : EPERM);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int fd = beneath_open(root.fd, cases[i].path, cases[i].flags, 0);
+        int err = fd < 0 ? errno : 0;
+        ck_assert_msg(err == cases[i].err, "%s: %d", cases[i].path, err);
+        if (fd >= 0)
+            close(fd);
+    }
+    ck_assert_int_eq(beneath_open_read(root.fd, "dev1/link/f"), -1);
+    ck_assert_int_eq(errno, ELOOP);
+    ck_assert_int_eq(beneath_open_cached(root.fd, "dev1/d/f"), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+}
+END_TEST
+
 static _Atomic int digests_done;
 
 static void digest_done(struct digest_task *t)
@@ -803,6 +858,7 @@ int main(void)
     tcase_add_test(tests, test_temp_names);
     tcase_add_test(tests, test_dirsync);
     tcase_add_test(tests, test_beneath);
+    tcase_add_loop_test(tests, test_beneath_without_openat2, 0, 2);
     tcase_add_test(tests, test_digester);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
