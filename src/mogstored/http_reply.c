@@ -100,12 +100,16 @@ static char *put_line_headers(const struct request *r, char *at)
         at = reply_put_u64(at, HTTP_RETRY_AFTER_S);
         at = reply_put(at, "\r\n");
     }
-    if (a->status == 405 && r->conn->listener->port == HTTP_PORT_METRICS)
-        at = reply_put(at, "Allow: GET, HEAD\r\n");
-    else if (a->status == 405)
-        at = reply_put(at, "Allow: GET, HEAD, OPTIONS\r\n");
-    else if (r->method && strcmp(r->method->name, "OPTIONS") == 0)
-        at = reply_put(at, "Allow: GET, HEAD, PUT, DELETE, OPTIONS\r\n");
+    if (a->status != 405 && !(r->method && r->method->begin == options_begin))
+        return at;
+    switch (r->conn->listener->port) {
+    case HTTP_PORT_ALL:
+        return reply_put(at, "Allow: GET, HEAD, PUT, DELETE, OPTIONS\r\n");
+    case HTTP_PORT_READING:
+        return reply_put(at, "Allow: GET, HEAD, OPTIONS\r\n");
+    case HTTP_PORT_METRICS:
+        return reply_put(at, "Allow: GET, HEAD\r\n");
+    }
     return at;
 }
 

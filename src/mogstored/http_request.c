@@ -157,7 +157,7 @@ static void check_head(struct request *r)
         r->answer.closes = has_body(r);
         return;
     }
-    if (strcmp(r->method->name, "MKCOL") == 0)
+    if (r->method->begin == mkcol_begin || r->method->begin == options_begin) /* whatever the target is */
         return;
     if (r->method->is_write && !settings_is_allowed(h->opts.settings, (const struct sockaddr *)&c->entry->address)) {
         request_answer(r, 403, "not allowed from here");

@@ -160,6 +160,7 @@ class Files(unittest.TestCase):
                 answer = connection.request(method, "/dev1/x")
                 self.assertEqual((answer.status, answer.headers["connection"].lower()), (405, "keep-alive"))
             self.assertEqual(connection.request("GET", "/dev1/x").body, b"x")
+            self.assertEqual(connection.request("OPTIONS", "/dev1/x").headers["allow"], "GET, HEAD, OPTIONS")
             answer = connection.request("PUT", "/dev1/x", body=b"y")
             self.assertEqual((answer.status, answer.headers["connection"]), (405, "close"))
         self.node.stop()

@@ -202,7 +202,7 @@ class Writing(StoredTest):
 
     def test_other_methods(self):
         with self.node.connect() as connection:
-            for target in ("*", "/", "/dev1/x"):
+            for target in ("*", "/", "/dev1/x", "/dev777/x", "/other", "/dev1/../x"):
                 answer = connection.request("OPTIONS", target)
                 self.assertEqual((answer.status, answer.headers["allow"]), (200, "GET, HEAD, PUT, DELETE, OPTIONS"))
             for method in ("POST", "MOVE", "PROPFIND", "TRACE", "get", "X"):
