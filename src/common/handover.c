@@ -101,6 +101,11 @@ static enum mog_err inherit_rest(struct handover *h, struct mog_fail *f)
     return MOG_OK;
 }
 
+bool handover_is_due(void)
+{
+    return getenv(HANDOVER_VARIABLE) != NULL;
+}
+
 enum mog_err handover_inherit(struct handover *h, const char *list_name, struct mog_fail *f)
 {
     *h = HANDOVER_NONE;

@@ -22,6 +22,9 @@ struct handover {
 
 #define HANDOVER_NONE ((struct handover){.ready_fd = -1, .lock_fd = -1})
 
+/* Are we to take the place of a process that runs? Until handover_inherit(), which says so in is_successor. */
+bool handover_is_due(void);
+
 /*
  * Collect what LISTEN_FDS and LISTEN_PID offer, what the variable `list_name` (may be NULL) lists as "3,4", and what a
  * process that runs handover_start() has added; clear these variables. MOG_EINVAL: a descriptor that is not what it

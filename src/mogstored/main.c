@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* mogstored: keeps files on disks, serves them by HTTP, and answers questions about them on a side channel. */
-#include <stdio.h>
-
 #include "common/daemon.h"
+#include "common/log.h"
 #include "mogstored/stored.h"
 
 int main(int argc, char **argv)
@@ -21,7 +20,7 @@ int main(int argc, char **argv)
     if (e == MOG_OK && !is_done)
         stored_run(&s);
     if (e != MOG_OK)
-        fprintf(stderr, "mogstored: %s\n", f.text);
+        log_err("%s", f.text);
     stored_stop(&s);
     return e == MOG_OK ? 0 : e == MOG_EUSAGE ? 2 : 1;
 }

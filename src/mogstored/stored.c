@@ -98,6 +98,9 @@ enum mog_err stored_load(struct stored *s, int argc, char **argv, bool *is_done,
     (void)!log_open("mogstored", LOG_SINK_STDERR, NULL, NULL);
     s->folder = getcwd(s->folder_buffer, sizeof s->folder_buffer) ? s->folder_buffer : "/";
     enum mog_err e = stored_options_load(&s->opts, argc, argv, s->folder, f);
+    /* Who takes the place of a daemon in the background has no terminal. */
+    if (s->opts.daemonize && handover_is_due())
+        (void)!log_open("mogstored", LOG_SINK_SYSLOG, NULL, NULL);
     if (e != MOG_OK)
         return e;
     *is_done = s->opts.help || s->opts.version;

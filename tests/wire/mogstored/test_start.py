@@ -12,6 +12,34 @@ from daemon import program, run
 from storednode import Connection, StoredNode
 from waiting import free_port, new_address, wait_until
 
+# The system's log, in a file.
+SYSLOG = b"""
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+static void put(const char *format, va_list arguments)
+{
+    FILE *f = fopen(getenv("MOG_SYSLOG"), "a");
+    vfprintf(f, format, arguments);
+    fputc('\\n', f);
+    fclose(f);
+}
+void syslog(int priority, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    put(format, arguments);
+    va_end(arguments);
+}
+void __syslog_chk(int priority, int flag, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    put(format, arguments);
+    va_end(arguments);
+}
+"""
+
 
 class Refusals(unittest.TestCase):
     """One clear line, and an exit status."""
@@ -283,6 +311,34 @@ class Background(unittest.TestCase):
             self.assertEqual(side.say("size /dev1/none"), "/dev1/none -1")
         os.kill(new, signal.SIGTERM)
         wait_until(lambda: self.gone(new))
+
+    def test_upgrade_that_fails(self):
+        """The new process has no terminal, so it is the system's log that says why."""
+        library, log = (os.path.join(self.node.folder, name) for name in ("syslog.so", "syslog"))
+        config = os.path.join(self.node.folder, "mogstored.conf")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, "-xc", "-"], input=SYSLOG, check=True)
+        self.node.env.update(LD_PRELOAD=library, MOG_SYSLOG=log,
+                             ASAN_OPTIONS="verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", ""))
+        self.args = [arg for arg in self.args if arg != "--skipconfig"] + [f"--config={config}"]
+
+        def configure(text):
+            with open(config, "w") as f:
+                f.write(text)
+
+        def logged(text):
+            with open(log) as f:
+                return text in f.read()
+        configure("")
+        self.start()
+        old = self.pid()
+        for wrong, says in (("put_status = many\n", "put_status"), ("docroot = /nowhere\n", "cannot use /nowhere")):
+            configure(wrong)
+            os.kill(old, signal.SIGUSR2)
+            wait_until(lambda: logged(says), what=f"the log has {says}")
+            wait_until(lambda: not os.path.exists(self.pidfile + ".oldbin"), what="the old one goes on")
+        self.assertEqual(self.pid(), old)
+        os.kill(old, signal.SIGTERM)
+        wait_until(lambda: self.gone(old))
 
     @unittest.skipUnless(os.getuid() == 0, "needs root to become somebody else")
     def test_upgrade_as_somebody_else(self):
