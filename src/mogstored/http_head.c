@@ -149,6 +149,12 @@ static void look_at_connection(struct span value, struct wishes *w)
 
 static const char *bad_header(struct span line, struct http_head *out, struct wishes *w)
 {
+    /* Which of two that differ is meant? What is stored by the wrong one is lost. */
+    static const char *const has_one_value[HTTP_FIELDS] = {
+        [FIELD_CONTENT_LENGTH] = "more than one Content-Length",
+        [FIELD_CONTENT_MD5] = "more than one Content-MD5",
+        [FIELD_CONTENT_RANGE] = "more than one Content-Range",
+    };
     size_t n = token_length(line.ptr, line.len);
     if (line.ptr[0] == ' ' || line.ptr[0] == '\t')
         return "folded header";
@@ -167,8 +173,8 @@ static const char *bad_header(struct span line, struct http_head *out, struct wi
     const char **first = &out->fields[field];
     if (field == FIELD_CONNECTION)
         look_at_connection(value, w);
-    if (field == FIELD_CONTENT_LENGTH && *first && !span_is(value, *first))
-        return "more than one Content-Length";
+    if (has_one_value[field] && *first && !span_is(value, *first))
+        return has_one_value[field];
     if (field == FIELD_TRANSFER_ENCODING && *first)
         return "more than one Transfer-Encoding";
     if (!*first)

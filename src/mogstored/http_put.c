@@ -304,16 +304,22 @@ static bool check_trailer(struct request *r)
 {
     struct request_put *p = &r->put;
     const char *value = r->chunked.has_md5 ? r->chunked.md5 : NULL;
+    uint8_t md5[MD5FIELD_BYTES];
     if (!value && p->md5_announced && !p->has_md5) {
         request_answer(r, 400, "the announced Content-MD5 did not come");
         return false;
     }
     if (!value)
         return true;
-    if (md5field_parse(span_of(value), p->md5) != MOG_OK) {
+    if (md5field_parse(span_of(value), md5) != MOG_OK) {
         request_answer_close(r, 400, "bad Content-MD5");
         return false;
     }
+    if (p->has_md5 && memcmp(md5, p->md5, sizeof md5) != 0) {
+        request_answer(r, 400, "more than one Content-MD5");
+        return false;
+    }
+    memcpy(p->md5, md5, sizeof md5);
     p->has_md5 = true;
     return true;
 }

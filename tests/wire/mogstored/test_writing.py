@@ -106,6 +106,17 @@ class Writing(StoredTest):
                     self.assertEqual(connection.answer().status, status)
                     self.assertEqual(connection.request("GET", "/").status, 200)
 
+    def test_two_digests(self):
+        """Both count: the one in the head is not forgotten when the trailer has another."""
+        target = self.unique()
+        for first, second, status in ((b"abc", b"abc", 201), (b"x", b"abc", 400), (b"abc", b"x", 400)):
+            with self.subTest(first=first, second=second), self.node.connect() as connection:
+                connection.send(f"PUT {target} HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-MD5: {md5(first)}\r\n\r\n")
+                connection.send(chunked(b"abc", trailer=f"Content-MD5: {md5(second)}\r\n"))
+                self.assertEqual(connection.answer().status, status)
+                self.assertEqual(connection.request("GET", "/").status, 200)
+                connection.request("DELETE", target)
+
     def test_chunk_extensions(self):
         target = self.unique()
         with self.node.connect() as connection:
