@@ -98,6 +98,19 @@ ssize_t beneath_read_cached(int fd, void *out, size_t len, off_t at)
     return preadv2(fd, &iov, 1, at, RWF_NOWAIT);
 }
 
+/* Before Linux 6.5. */
+static bool are_all_in_memory(int fd, off_t at, off_t len)
+{
+    while (len > 0) {
+        off_t n = len < BENEATH_MEMORY_MAX ? len : BENEATH_MEMORY_MAX;
+        if (!beneath_is_in_memory(fd, at, (size_t)n))
+            return false;
+        at += n;
+        len -= n;
+    }
+    return true;
+}
+
 bool beneath_is_cached(int fd, off_t at, off_t len)
 {
     struct {
@@ -109,7 +122,7 @@ bool beneath_is_cached(int fd, off_t at, off_t len)
     if (len <= 0)
         return true;
     if (syscall(NR_CACHESTAT, fd, &range, &found, 0) != 0)
-        return false;
+        return are_all_in_memory(fd, at, len);
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t pages = ((uint64_t)at + (uint64_t)len - 1) / page - (uint64_t)at / page + 1;
     return found.cached >= pages;

@@ -30,7 +30,10 @@ int beneath_open_cached(int dirfd, const char *path);
  */
 ssize_t beneath_read_cached(int fd, void *out, size_t len, off_t at);
 
-/* Are all pages of the range in memory? False when the kernel (before 6.5) cannot tell. Never blocks. */
+/*
+ * Are all pages of the range in memory? `at` is a multiple of BENEATH_MEMORY_MAX. Before Linux 6.5 what
+ * beneath_is_in_memory says. Never blocks.
+ */
 bool beneath_is_cached(int fd, off_t at, off_t len);
 
 enum { BENEATH_MEMORY_MAX = 1 << 20 };

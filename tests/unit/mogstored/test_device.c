@@ -738,18 +738,18 @@ START_TEST(test_beneath)
 }
 END_TEST
 
-/* Of this thread alone: the kernel knows no openat2, or a container forbids it. */
-static void refuse_openat2(int err)
+/* In all threads: the kernel does not know this call, or a container forbids it. */
+static void refuse_call(unsigned number, int err)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
     ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+    ck_assert_int_eq(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program), 0);
 }
 
 START_TEST(test_beneath_without_openat2)
@@ -774,7 +774,7 @@ START_TEST(test_beneath_without_openat2)
     close(openat(root.fd, "dev1/d/f", O_WRONLY | O_CREAT, 0644));
     ck_assert_int_eq(symlinkat("d", root.fd, "dev1/link"), 0);
     ck_assert_int_eq(symlinkat("f", root.fd, "dev1/d/link"), 0);
-    refuse_openat2(_i == 0 ? ENOSYS : EPERM);
+    refuse_call(SYS_openat2, _i == 0 ? ENOSYS : EPERM);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int fd = beneath_open(root.fd, cases[i].path, cases[i].flags, 0);
         int err = fd < 0 ? errno : 0;
@@ -808,6 +808,32 @@ static void digest_of(struct digester *g, struct digest_task *t, const char *pat
         clock_sleep_ms(1);
     ck_assert_int_eq(atomic_load(&digests_done), before + 1);
 }
+
+/* Loop 1: on a kernel before 6.5. */
+START_TEST(test_digests_leave_in_memory_what_is_there)
+{
+    enum { SIZE = 3 << 20, CACHESTAT = 451 };
+    static const char bytes[SIZE];
+    struct digester *g = digester_new();
+    struct digest_task t;
+    struct statfs fs;
+    int fd = openat(root.fd, "dev1/f", O_RDWR | O_CREAT, 0644);
+    ck_assert_int_eq(write(fd, bytes, SIZE), SIZE);
+    ck_assert_int_eq(fsync(fd), 0);
+    if (_i == 1)
+        refuse_call(CACHESTAT, ENOSYS);
+    ck_assert(beneath_is_cached(fd, 0, SIZE));
+    digest_of(g, &t, "f", false);
+    ck_assert_int_eq(t.outcome, DIGEST_OUTCOME_OK);
+    ck_assert(beneath_is_cached(fd, 0, SIZE));
+    ck_assert_int_eq(fstatfs(fd, &fs), 0);
+    ck_assert_int_eq(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    ck_assert(fs.f_type == TMPFS_MAGIC || !beneath_is_cached(fd, 0, SIZE));
+    close(fd);
+    digester_stop(g);
+    digester_free(g);
+}
+END_TEST
 
 START_TEST(test_digester)
 {
@@ -859,6 +885,7 @@ int main(void)
     tcase_add_test(tests, test_dirsync);
     tcase_add_test(tests, test_beneath);
     tcase_add_loop_test(tests, test_beneath_without_openat2, 0, 2);
+    tcase_add_loop_test(tests, test_digests_leave_in_memory_what_is_there, 0, 2);
     tcase_add_test(tests, test_digester);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
