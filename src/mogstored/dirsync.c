@@ -38,6 +38,7 @@ struct dirsync {
     struct entry *entries;
     pthread_mutex_t mkdir_lock; /* held while a directory is created and its parent synced */
     _Atomic unsigned creating;  /* threads that hold it or wait for it */
+    _Atomic unsigned failures;  /* directories created that could not be synced into theirs, ever */
 };
 
 struct dirsync *dirsync_new(void)
@@ -129,6 +130,7 @@ enum mog_err dirsync_mkdir(struct dirsync *s, int dirfd, const char *name, bool 
     if (mkdirat(dirfd, name, 0755) == 0) {
         if (fsync(dirfd) != 0) {
             e = fail_sys(f, MOG_EIO, errno, "cannot sync the directory above %s", name);
+            atomic_fetch_add(&s->failures, 1);         /* somebody may be in it already */
             (void)unlinkat(dirfd, name, AT_REMOVEDIR); /* who finds a directory takes it for synced */
         }
     } else if (errno != EEXIST) {
@@ -139,11 +141,19 @@ enum mog_err dirsync_mkdir(struct dirsync *s, int dirfd, const char *name, bool 
     return e;
 }
 
-void dirsync_barrier(struct dirsync *s)
+unsigned dirsync_failures(const struct dirsync *s)
 {
-    /* Whose directory we found has counted itself before it created it, so 0 means: synced. */
-    if (atomic_load(&s->creating) == 0)
-        return;
-    pthread_mutex_lock(&s->mkdir_lock);
-    pthread_mutex_unlock(&s->mkdir_lock);
+    return atomic_load(&s->failures);
+}
+
+enum mog_err dirsync_barrier(struct dirsync *s, unsigned failures_before, struct mog_fail *f)
+{
+    /* Whose directory we found has counted itself before it created it, so 0 means: synced, or counted as a failure. */
+    if (atomic_load(&s->creating) != 0) {
+        pthread_mutex_lock(&s->mkdir_lock);
+        pthread_mutex_unlock(&s->mkdir_lock);
+    }
+    if (atomic_load(&s->failures) == failures_before)
+        return MOG_OK;
+    return fail_set(f, MOG_EIO, "a directory that was created meanwhile could not be synced");
 }

@@ -25,7 +25,14 @@ MOG_MUSTCHECK enum mog_err dirsync_wait(struct dirsync *s, int fd, struct mog_fa
 MOG_MUSTCHECK enum mog_err dirsync_mkdir(struct dirsync *s, int dirfd, const char *name, bool is_synced,
                                          struct mog_fail *f);
 
-/* Return when all directories that dirsync_mkdir is about to create at this moment are on disk. */
-void dirsync_barrier(struct dirsync *s);
+/* To be asked before directories are looked for that somebody else may be about to create. Any thread. */
+unsigned dirsync_failures(const struct dirsync *s);
+
+/*
+ * Return when all directories that dirsync_mkdir is about to create at this moment are on disk. MOG_EIO, with the text
+ * in `f`, when one could not be synced since dirsync_failures() returned `failures_before`: it may be the one that was
+ * found. Blocks on the disk. Any thread.
+ */
+MOG_MUSTCHECK enum mog_err dirsync_barrier(struct dirsync *s, unsigned failures_before, struct mog_fail *f);
 
 #endif

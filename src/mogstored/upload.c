@@ -281,6 +281,7 @@ static enum mog_err open_dir(struct upload *u, struct mog_fail *f)
     int root = -1;
     close_dir(u);
     u->dir_opened_mono_ms = clock_mono_ms();
+    u->failures_before = dirsync_failures(u->dev->dirsync);
     enum mog_err e = device_open_root(u->dev, &root, f);
     return e == MOG_OK ? open_parent(u, root, f) : e;
 }
@@ -440,8 +441,7 @@ static enum mog_err sync_directory(struct upload *u, struct mog_fail *f)
     enum mog_err e = dirsync_wait(u->dev->dirsync, u->dirfd, f);
     if (e != MOG_OK)
         return upload_fail(u->dev, f->sys_errno, "cannot sync the directory of", u->path, f);
-    dirsync_barrier(u->dev->dirsync);
-    return MOG_OK;
+    return dirsync_barrier(u->dev->dirsync, u->failures_before, f);
 }
 
 enum mog_err upload_commit(struct upload *u, struct mog_fail *f)

@@ -31,6 +31,7 @@ struct upload {
     int fd, dirfd;
     bool is_nameless;            /* fd gets its only name at the end */
     int64_t dir_opened_mono_ms;  /* when dirfd was opened, by this or by who passed it on */
+    unsigned failures_before;    /* dirsync_failures() before that */
     char temp[UPLOAD_TEMP_SIZE]; /* "" when there is none */
     char name[UPLOAD_NAME_SIZE];
     uint64_t written, started_write; /* bytes; and how many of them were sent on their way to the disk */

@@ -418,6 +418,25 @@ static void read_file(const char *path, char *out, size_t size)
     close(fd);
 }
 
+/* Somebody else has created its directory, and cannot sync it: it would not be found after a power cut. */
+START_TEST(test_upload_into_a_directory_that_is_not_synced)
+{
+    struct upload u;
+    struct mog_fail f;
+    int path_only = openat(root.fd, "dev1", O_PATH | O_DIRECTORY);
+    ck_assert_int_eq(mkdirat(root.fd, "dev1/a", 0755), 0);
+    upload_init(&u);
+    u.dev = device;
+    u.path = "a/f";
+    u.is_synced = true;
+    ck_assert_int_eq(upload_open(&u, &f), MOG_OK);
+    ck_assert_int_eq(dirsync_mkdir(device->dirsync, path_only, "b", true, &f), MOG_EIO);
+    ck_assert_int_eq(upload_commit(&u, &f), MOG_EIO);
+    ck_assert_int_eq(store("a/f", "x", &u, &f), MOG_OK); /* a later one is not held up by it */
+    close(path_only);
+}
+END_TEST
+
 START_TEST(test_upload)
 {
     struct upload u;
@@ -688,7 +707,7 @@ static void *sync_many(void *arg)
         snprintf(name, sizeof name, "d%d", i);
         ck_assert_int_eq(dirsync_mkdir(arg, fd, name, true, &f), MOG_OK);
         ck_assert_int_eq(dirsync_wait(arg, fd, &f), MOG_OK);
-        dirsync_barrier(arg);
+        ck_assert_int_eq(dirsync_barrier(arg, 0, &f), MOG_OK);
     }
     close(fd);
     return NULL;
@@ -878,6 +897,7 @@ int main(void)
     tcase_add_test(tests, test_another_hangs_too);
     tcase_add_test(tests, test_followers_at_the_end);
     tcase_add_test(tests, test_upload);
+    tcase_add_test(tests, test_upload_into_a_directory_that_is_not_synced);
     tcase_add_test(tests, test_passed_directory);
     tcase_add_test(tests, test_nameless);
     tcase_add_test(tests, test_nameless_is_tried);
