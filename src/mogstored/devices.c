@@ -54,6 +54,7 @@ struct devices {
     pthread_mutex_t scan_lock;
     pthread_cond_t scan_wake;
     bool is_kicked, is_stopping;
+    bool is_unreadable; /* the docroot, when it was looked through last; the scanner's own */
 };
 
 enum mog_err devices_new(const struct devices_opts *opts, struct settings *settings, struct devices **out,
@@ -146,12 +147,15 @@ static struct device *find_or_add(struct devices *ds, uint32_t id)
     return d;
 }
 
+/* At the start, and on the scanner's thread then. */
 static void scan(struct devices *ds)
 {
     int fd = openat(ds->root.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    if (!dir) {
+    if (!dir && !ds->is_unreadable)
         log_warn("devices: cannot read %s: %s", ds->path, strerror(errno));
+    ds->is_unreadable = !dir;
+    if (!dir) {
         if (fd >= 0)
             close(fd);
         return;

@@ -2,6 +2,7 @@
 """Many connections, slow clients, huge files: what they cost, and what is refused."""
 import os
 import resource
+import signal
 import socket
 import threading
 import time
@@ -232,6 +233,18 @@ class NoDescriptors(StoredTest):
         self.assertEqual(self.node.log().count("http: cannot accept"), 1)
         for connection in idle:
             connection.close()
+
+    def test_the_docroot_is_told_of_once(self):
+        def count(text):
+            return self.node.log().count(text)
+        told = count("devices: cannot read")
+        self.limit(3)
+        for _ in range(4):
+            done = count("reload: done")
+            self.node.process.send_signal(signal.SIGHUP)  # looks through it at once
+            wait_until(lambda: count("reload: done") > done)
+            time.sleep(0.2)
+        self.assertLessEqual(count("devices: cannot read") - told, 1)
 
     def test_the_side_channel_waits(self):
         def ticks():
