@@ -35,19 +35,26 @@ static ssize_t read_some(int fd, char *out, size_t cap)
     return got;
 }
 
+/*
+ * How long the file is, told after its beginning was read: it may grow, and the files of /proc say that they are empty.
+ * What is longer than it says is read as a stream.
+ */
+static void learn_size(struct upload_source *s, const struct stat *st, off_t start)
+{
+    int64_t size = st->st_size > start ? st->st_size - start : 0;
+    if (!S_ISREG(st->st_mode) || start < 0 || size < (int64_t)s->head.len)
+        return;
+    s->seekable = true;
+    s->start = start;
+    s->size = size;
+}
+
 enum mog_err upload_source_init(struct upload_source *s, int fd, struct mog_fail *f)
 {
     struct stat st;
     *s = (struct upload_source){.fd = fd, .size = -1};
     buf_init(&s->head, 0);
-    if (fstat(fd, &st) != 0)
-        return fail_sys(f, MOG_EIO, errno, "cannot look at the source");
-    off_t at = lseek(fd, 0, SEEK_CUR);
-    if (S_ISREG(st.st_mode) && at >= 0) {
-        s->seekable = true;
-        s->start = at;
-        s->size = st.st_size > at ? st.st_size - at : 0;
-    }
+    off_t start = lseek(fd, 0, SEEK_CUR);
     while (s->head.len < HEAD_BYTES) {
         size_t room = HEAD_BYTES - s->head.len;
         ssize_t got = read_some(fd, buf_reserve(&s->head, room), room);
@@ -56,10 +63,13 @@ enum mog_err upload_source_init(struct upload_source *s, int fd, struct mog_fail
         if (got == 0) {
             s->all_in_head = true;
             s->size = (int64_t)s->head.len;
-            break;
+            return MOG_OK;
         }
         buf_commit(&s->head, (size_t)got);
     }
+    if (fstat(fd, &st) != 0)
+        return fail_sys(f, MOG_EIO, errno, "cannot look at the source");
+    learn_size(s, &st, start);
     return MOG_OK;
 }
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import subprocess
 import tempfile
 import unittest
 
@@ -62,6 +63,24 @@ class Upload(Case):
         self.assertEqual(self.node.files[PATH], data)
         self.assertEqual(self.node.requests[1][2].get("Transfer-Encoding"), "chunked")
         self.assertEqual([a["size"] for a in self.tracker.args_of("create_close")], [str(len(data))] * 2)
+
+    def test_a_file_longer_than_it_says(self):
+        # Files of /proc say that they are empty; this one has more than is read ahead.
+        values = [chr(ord("a") + i) * 100_000 for i in range(12)]
+        other = subprocess.Popen(["/bin/cat"], env={f"V{i}": value for i, value in enumerate(values)}, bufsize=0,
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(other.communicate)
+        other.stdin.write(b"x")
+        other.stdout.read(1)  # now it has its environment
+        path = f"/proc/{other.pid}/environ"
+        self.assertEqual(os.stat(path).st_size, 0)
+        with open(path, "rb") as f:
+            data = f.read()
+        self.assertGreater(len(data), 1024 * 1024)
+        self.tool("mogupload", "--key=k", f"--file={path}", "--checksum=MD5")
+        self.assertEqual(self.node.files[PATH], data)
+        close = self.tracker.args_of("create_close")[0]
+        self.assertEqual((close["size"], close["checksum"]), (str(len(data)), "MD5:" + hashlib.md5(data).hexdigest()))
 
     def test_empty_file_and_empty_stream(self):
         self.tool("mogupload", "--key=k", f"--file={self.file(b'')}")
