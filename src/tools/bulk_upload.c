@@ -89,7 +89,8 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 static int walk(struct upload_all *u)
 {
     char *paths[] = {(char *)(uintptr_t)u->root, NULL};
-    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+    /* The folder itself may be named by a link; links below it are left out. */
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
     if (!tree) {
         fprintf(stderr, "%s: %s\n", u->root, strerror(errno));
         return 1;

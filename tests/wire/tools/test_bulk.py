@@ -99,6 +99,14 @@ class Bulk(unittest.TestCase):
         self.assertIn(b"p/../../evil: no file can have this name\n", done.stderr)
         self.assertFalse(os.path.exists(os.path.join(self.folder, "evil")))
 
+    def test_the_folder_may_be_a_link(self):
+        link = os.path.join(self.folder, "to source")
+        os.symlink(self.source, link)
+        for name in (link, link + "/"):
+            self.cluster.files.clear()
+            self.tool("mogupload", "--recursive", "--key=p/", f"--file={name}")
+            self.assertEqual(self.stored(), {"p/" + k: v for k, v in self.contents.items()})
+
     def test_bad_arguments(self):
         self.tool("mogupload", "--recursive", "--file=/nonexistent/x", check=1)
         self.upload("--jobs=0", check=1)
