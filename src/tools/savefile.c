@@ -90,19 +90,30 @@ static void make_temp(struct savefile *s)
 
 /* ---- the file ---- */
 
+/* What a symbolic link leads to is meant. NULL: that has no name (a file that was removed, through /dev/stdout). */
+static char *real_name(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : mem_strdup(path);
+}
+
 enum mog_err savefile_init(struct savefile *s, const char *path, struct mog_fail *f)
 {
     struct stat st;
-    *s = (struct savefile){.fd = -1, .path = mem_strdup(path)};
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    *s = (struct savefile){.fd = -1, .path = real_name(path)};
+    bool exists = stat(path, &st) == 0;
+    if (exists && S_ISDIR(st.st_mode))
         return fail_set(f, MOG_EIO, "%s is a folder", path);
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+    if (exists && !S_ISREG(st.st_mode)) {
         s->direct = true;
         s->fd = open(path, O_WRONLY | O_CLOEXEC);
+    } else if (!s->path) {
+        s->direct = true;
+        s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     } else {
-        const char *slash = strrchr(path, '/');
-        const char *base = slash ? slash + 1 : path;
-        s->temp = mem_printf("%.*s.%.200s.XXXXXX", (int)(base - path), path, base);
+        const char *slash = strrchr(s->path, '/');
+        const char *base = slash ? slash + 1 : s->path;
+        s->temp = mem_printf("%.*s.%.200s.XXXXXX", (int)(base - s->path), s->path, base);
         make_temp(s);
     }
     if (s->fd < 0) {

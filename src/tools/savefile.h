@@ -9,16 +9,17 @@
 #include <stddef.h>
 
 struct savefile {
-    int fd; /* -1: none */
-    char *path, *temp;
-    int slot;      /* own: what removes it when a signal ends the program; 0: nothing */
-    bool direct;   /* written in place: a device, a pipe */
-    int sys_errno; /* of the last failed write */
+    int fd;            /* -1: none */
+    char *path, *temp; /* `path`: its name, links resolved; NULL: none */
+    int slot;          /* own: what removes it when a signal ends the program; 0: nothing */
+    bool direct;       /* written in place: a device, a pipe, what has no name */
+    int sys_errno;     /* of the last failed write */
 };
 
 /*
  * Begin a temporary file beside `path`. What exists under the name and is no regular file is opened and written in
- * place. MOG_EIO. savefile_fini in any case.
+ * place. A symbolic link stays, and what it leads to is meant; where that has no name, it is written in place too.
+ * MOG_EIO. savefile_fini in any case.
  */
 MOG_MUSTCHECK enum mog_err savefile_init(struct savefile *s, const char *path, struct mog_fail *f);
 /* For a struct fetch_sink: append; begin again. `arg` is the struct savefile. */

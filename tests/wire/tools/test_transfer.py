@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from daemon import run
+from daemon import program, run
 from fake_tracker import CLOSE, ERR, FakeNode, FakeTracker, OK, tool_env
 from waiting import free_port
 
@@ -182,6 +182,35 @@ class Fetch(Case):
         self.assertEqual(self.tool("mogfetch", "--key=k", "--file=-").stdout, self.data)
         self.assertEqual(self.tracker.args_of("get_paths")[0],
                          {"domain": "d", "key": "k", "noverify": "1", "pathcount": "99"})
+
+    def test_a_link_stays_and_leads_to_the_file(self):
+        real = os.path.join(self.folder, "real")
+        link = os.path.join(self.folder, "link")
+        os.symlink("real", link)
+        for before in (None, b"what was there"):  # where a link leads to need not exist yet
+            if before:
+                with open(real, "wb") as f:
+                    f.write(before)
+            self.tool("mogfetch", "--key=k", f"--file={link}")
+            self.assertEqual(os.readlink(link), "real")
+            with open(real, "rb") as f:
+                self.assertEqual(f.read(), self.data)
+        self.node.fail = {"GET": 500}
+        self.tool("mogfetch", "--key=k", f"--file={link}", check=1)
+        with open(real, "rb") as f:
+            self.assertEqual(f.read(), self.data)
+
+    def test_a_link_to_a_file_without_a_name(self):
+        # As /dev/stdout is one when what it leads to has been removed.
+        link = os.path.join(self.folder, "link")
+        os.symlink("/proc/self/fd/1", link)
+        with tempfile.TemporaryFile() as out:
+            done = subprocess.run([program("mogfetch"), f"--trackers={self.tracker.hostport}", "--domain=d", "--key=k",
+                                   f"--file={link}"], stdout=out, env={**os.environ, **tool_env(self.folder)}, timeout=60)
+            self.assertEqual(done.returncode, 0)
+            self.assertEqual(os.readlink(link), "/proc/self/fd/1")
+            out.seek(0)
+            self.assertEqual(out.read(), self.data)
 
     def test_next_copy_when_one_fails(self):
         for failure in (404, 500, "close", "cut"):
