@@ -3,10 +3,12 @@
 #include "tools/bulk_fetch.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <uthash.h>
 
 #include "common/mem.h"
 #include "tools/bulk.h"
@@ -14,10 +16,18 @@
 #include "tools/keysource.h"
 #include "tools/savefile.h"
 
+/* A name that a key got although it is not what stands in the key. */
+struct altered {
+    UT_hash_handle hh;
+    char path[];
+};
+
 struct fetch_all {
     struct tool *t;
     const char *prefix, *root;
     bool skip_existing, no_check;
+    pthread_mutex_t lock;
+    struct altered *altered; /* under `lock` */
 };
 
 char *bulk_fetch_path(struct span rest)
@@ -77,6 +87,70 @@ static enum mog_err fetch_to(struct fetch_all *x, struct bulk_worker *w, struct 
     return e;
 }
 
+/* ---- keys that differ in their slashes only ---- */
+
+/* Whether `path` is given to an altered key for the first time; it is then taken. */
+static bool take_altered(struct fetch_all *x, const char *path)
+{
+    struct altered *a;
+    size_t len = strlen(path);
+    pthread_mutex_lock(&x->lock);
+    HASH_FIND(hh, x->altered, path, len, a);
+    bool is_new = a == NULL;
+    if (is_new) {
+        a = mem_calloc(1, sizeof *a + len + 1);
+        memcpy(a->path, path, len);
+        HASH_ADD(hh, x->altered, path, len, a);
+    }
+    pthread_mutex_unlock(&x->lock);
+    return is_new;
+}
+
+static void free_altered(struct fetch_all *x)
+{
+    struct altered *a, *next;
+    HASH_ITER(hh, x->altered, a, next)
+    {
+        HASH_DEL(x->altered, a);
+        free(a);
+    }
+}
+
+static enum mog_err key_exists(struct fetch_all *x, struct client *c, struct span key, bool *exists, struct mog_fail *f)
+{
+    struct kv args = KV_ZERO;
+    struct client_answer a = CLIENT_ANSWER_ZERO;
+    kv_add_str(&args, "domain", x->t->domain);
+    kv_add(&args, "key", key);
+    enum mog_err e = client_request(c, "file_info", &args, &a, f);
+    *exists = e == MOG_OK;
+    if (e == MOG_EREFUSED && strcmp(a.code, "unknown_key") == 0)
+        e = MOG_OK;
+    client_answer_fini(&a);
+    kv_fini(&args);
+    return e;
+}
+
+/*
+ * "a//b" becomes the file a/b, which must not be that of "a/b" too: one of them would be lost without a word. The key
+ * that needs no change has the right to it; the tracker is asked, since that one may come later.
+ */
+static enum mog_err claim_path(struct fetch_all *x, struct bulk_worker *w, struct span key, size_t skip,
+                               const char *path, struct mog_fail *f)
+{
+    bool taken = false;
+    if (span_is(span_make(key.ptr + skip, key.len - skip), path))
+        return MOG_OK;
+    struct buf plain = BUF_ZERO;
+    buf_append(&plain, key.ptr, skip);
+    buf_str(&plain, path);
+    enum mog_err e = key_exists(x, w->client, buf_as_span(&plain), &taken, f);
+    if (e == MOG_OK && (taken || !take_altered(x, path)))
+        e = fail_set(f, MOG_EEXISTS, "another key has the file %s too", path);
+    buf_fini(&plain);
+    return e;
+}
+
 static enum bulk_outcome fetch_item(void *arg, struct bulk_worker *w, struct span key, uint64_t *bytes,
                                     struct mog_fail *f)
 {
@@ -92,7 +166,9 @@ static enum bulk_outcome fetch_item(void *arg, struct bulk_worker *w, struct spa
     char *path = mem_printf("%s/%s", x->root, below);
     struct stat st;
     enum bulk_outcome outcome = BULK_FAILED;
-    if (x->skip_existing && stat(path, &st) == 0)
+    if (claim_path(x, w, key, skip, below, f) != MOG_OK)
+        outcome = BULK_FAILED;
+    else if (x->skip_existing && stat(path, &st) == 0)
         outcome = BULK_SKIPPED;
     else if (make_folders(path, strlen(x->root) + 1, f) == MOG_OK && fetch_to(x, w, key, path, bytes, f) == MOG_OK)
         outcome = BULK_DONE;
@@ -121,6 +197,7 @@ int bulk_fetch(struct tool *t, const char *prefix, const char *root)
         opt_list_fini(&keys);
         return 1;
     }
+    pthread_mutex_init(&x.lock, NULL);
     struct bulk *b = bulk_new(t, &o);
     int status = b ? 0 : 1;
     for (size_t i = 0; b && i < keys.n; i++)
@@ -128,5 +205,9 @@ int bulk_fetch(struct tool *t, const char *prefix, const char *root)
     if (b && !list)
         status = keysource_prefix(t, prefix, "Error listing files: ", bulk_add, b);
     opt_list_fini(&keys);
-    return b && bulk_finish(b) != 0 ? 1 : status;
+    if (b && bulk_finish(b) != 0)
+        status = 1;
+    free_altered(&x);
+    pthread_mutex_destroy(&x.lock);
+    return status;
 }

@@ -99,6 +99,21 @@ class Bulk(unittest.TestCase):
         self.assertIn(b"p/../../evil: no file can have this name\n", done.stderr)
         self.assertFalse(os.path.exists(os.path.join(self.folder, "evil")))
 
+    def test_keys_that_differ_in_their_slashes(self):
+        self.upload()
+        fids = list(self.cluster.files.values())
+        keys = ["p//a", "p//b", "p/a", "p/d/c", "p/d//c", "p/d///c", "p///e", "p////e"]
+        self.cluster.files = dict(zip(keys, fids))
+        target = os.path.join(self.folder, "target")
+        self.tool("mogfetch", "--prefix=p/", f"--file={target}", f"--failed={self.failed}", check=1)
+        right = {"a": "p/a", "b": "p//b", "d/c": "p/d/c"}
+        got = self.fetched(target)
+        self.assertEqual({name: got[name] for name in right}, {name: self.cluster.content(k) for name, k in right.items()})
+        self.assertEqual(sorted(got), ["a", "b", "d/c", "e"])
+        failed = self.read_failed()
+        self.assertEqual([k for k in failed if not k.endswith("e")], sorted(["p//a", "p/d//c", "p/d///c"]))
+        self.assertEqual(len(failed), 4)
+
     def test_the_folder_may_be_a_link(self):
         link = os.path.join(self.folder, "to source")
         os.symlink(self.source, link)
