@@ -187,7 +187,7 @@ static void *send_chunk(void *arg)
     struct inject *j = s->j;
     struct mog_fail f = {.code = MOG_OK};
     int64_t begun = clock_mono_ms();
-    struct client *c = client_new(toolopt_text(&j->t->opt, "trackers"), NULL, &f);
+    struct client *c = client_new(toolopt_text(&j->t->opt, "trackers"), &j->t->client_opts, &f);
     struct http_client *http = tool_http_new();
     char *key = j->big ? big_part_key(j->key, s->chunk->number) : mem_strdup(j->key);
     enum mog_err e = c ? store_bytes(j, c, http, key, buf_as_span(&s->chunk->data), &f) : f.code;

@@ -94,7 +94,8 @@ static void *bulk_thread(void *arg)
 {
     struct bulk *b = arg;
     struct mog_fail f;
-    struct bulk_worker w = {.client = client_new(b->trackers, NULL, &f), .http = tool_http_new(), .bulk = b};
+    struct bulk_worker w = {
+        .client = client_new(b->trackers, &b->tool->client_opts, &f), .http = tool_http_new(), .bulk = b};
     struct item *i;
     while ((i = take(b)) != NULL) {
         uint64_t bytes = 0;

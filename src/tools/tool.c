@@ -78,8 +78,8 @@ static bool connect_trackers(struct tool *t, struct mog_fail *f)
         return usage_error(t, f->text);
     if (!trackers)
         return usage_error(t, "No trackers: give --trackers=host:port, or trackers = host:port in ~/.mogilefs.conf");
-    struct client_opts opts = {.reply_timeout_ms = timeout_s * 1000};
-    t->client = client_new(trackers, &opts, f);
+    t->client_opts.reply_timeout_ms = timeout_s * 1000;
+    t->client = client_new(trackers, &t->client_opts, f);
     return t->client ? true : usage_error(t, f->text);
 }
 

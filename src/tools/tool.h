@@ -28,7 +28,8 @@ struct tool {
     struct toolopt opt;
     struct opt_list rest;
     struct client *client;
-    const char *domain; /* "" when there is none */
+    struct client_opts client_opts; /* its own, for further clients of other threads */
+    const char *domain;             /* "" when there is none */
 };
 
 /*

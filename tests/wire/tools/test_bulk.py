@@ -2,6 +2,7 @@
 """mogupload --recursive and mogfetch --prefix: whole folders, with failures that can be tried again."""
 import os
 import tempfile
+import time
 import unittest
 
 from daemon import run
@@ -16,6 +17,7 @@ class Bulk(unittest.TestCase):
         self.cluster = FakeCluster()
         self.addCleanup(self.cluster.close)
         self.failed = os.path.join(self.folder, "failed")
+        self.slow_ones = []
         self.source = os.path.join(self.folder, "source")
         self.contents = {f"{d}file {n}": os.urandom(n * 10) for d in ("", "sub/", "sub/deep/") for n in range(10)}
         for name, data in self.contents.items():
@@ -121,6 +123,23 @@ class Bulk(unittest.TestCase):
             self.cluster.files.clear()
             self.tool("mogupload", "--recursive", "--key=p/", f"--file={name}")
             self.assertEqual(self.stored(), {"p/" + k: v for k, v in self.contents.items()})
+
+    def test_time_out_of_the_option(self):
+        # Threads have connections of their own: to them it applies too. What is slow takes more than the default of 3 s.
+        self.upload()
+        self.cluster.tracker.answers["get_paths"] = self.slow_once(self.cluster.get_paths, "p/file 1")
+        self.tool("mogfetch", "--prefix=p/file", f"--file={self.folder}/target", "--timeout=30")
+        self.cluster.tracker.answers["create_open"] = self.slow_once(self.cluster.create_open, "BIG,1")
+        self.tool("mogtool", "--bigfile", "--noreplwait", "--timeout=30", "inject", self.source + "/file 1", "BIG")
+        self.assertEqual(self.slow_ones, ["p/file 1", "BIG,1"], "asked once each")
+
+    def slow_once(self, answer, key):
+        def answer_late(args):
+            if args["key"] == key:
+                self.slow_ones.append(key)
+                time.sleep(3.5)
+            return answer(args)
+        return answer_late
 
     def test_bad_arguments(self):
         self.tool("mogupload", "--recursive", "--file=/nonexistent/x", check=1)
