@@ -366,11 +366,10 @@ enum mog_err client_request(struct client *c, const char *command, const struct 
         e = exchange(c, buf_as_span(&line), a, f);
         if (e == MOG_OK && !a->ok) {
             e = fail_set(f, MOG_EREFUSED, "%s %s", a->code, buf_cstr(&a->text));
-            /* A tracker that has lost its database answers so; another one may not have. */
+            /* A tracker that has lost its database answers so; another one, which is asked next, may not have. */
             if (c->n == 1 || (strcmp(a->code, "failure") != 0 && strcmp(a->code, "db") != 0))
                 break;
-            if (i + 1 < tries)
-                disconnect(c);
+            disconnect(c);
             continue;
         }
         if (e == MOG_OK || (e == MOG_ETIMEOUT && c->n == 1))

@@ -59,7 +59,8 @@ const char *client_current(const struct client *c);
  * MOG_OK: the tracker answered OK. MOG_EREFUSED: it answered ERR (a->code is set; `f` holds "code text").
  * MOG_ECONN: no tracker could be reached. MOG_ETIMEOUT, MOG_ECLOSED, MOG_EPROTO: the exchange broke off, and it is not
  * known whether the command was executed. Commands that only read, and create_close, are then asked again of the next
- * tracker before an error is returned; so they are after "failure" and "db".
+ * tracker before an error is returned; so they are after "failure" and "db". After these two the next request,
+ * whichever it is, goes to another tracker.
  */
 MOG_MUSTCHECK enum mog_err client_request(struct client *c, const char *command, const struct kv *args,
                                           struct client_answer *a, struct mog_fail *f);

@@ -64,6 +64,15 @@ class Upload(Case):
         self.assertEqual(self.node.requests[1][2].get("Transfer-Encoding"), "chunked")
         self.assertEqual([a["size"] for a in self.tracker.args_of("create_close")], [str(len(data))] * 2)
 
+    def test_a_tracker_that_lost_its_database(self):
+        with FakeTracker({"create_open": ERR("failure", "Operation failed")}) as other:
+            trackers = f"{self.tracker.hostport},{other.hostport}"
+            for _ in range(40):  # which tracker comes first is up to chance
+                self.tool("mogupload", "--key=k", f"--file={self.file(b'x')}", trackers=trackers)
+                if other.requests:
+                    break
+            self.assertEqual(other.commands(), ["create_open"])
+
     def test_a_file_longer_than_it_says(self):
         # Files of /proc say that they are empty; this one has more than is read ahead.
         values = [chr(ord("a") + i) * 100_000 for i in range(12)]
