@@ -36,6 +36,13 @@ struct check {
     double kib_total, kib_used, kib_free;
 };
 
+/* The check ends here: what is missing is told of in JSON too. */
+static int give_up(struct check *k, const char *text)
+{
+    k->problem = true;
+    return adm_fail_text(text);
+}
+
 /* ---- trackers ---- */
 
 static int check_tracker(struct adm *a, struct client *one, void *arg)
@@ -253,11 +260,11 @@ static int check_all(struct check *k)
         printf("Checking trackers...\n");
     (void)adm_each_tracker(k->a, check_tracker, k);
     if (!k->have_cluster)
-        return adm_fail_text("Unable to retrieve host information from tracker(s).");
+        return give_up(k, "Unable to retrieve host information from tracker(s).");
     if (!k->json)
         printf("\nChecking hosts...\n");
     if (check_hosts(k) == 0)
-        return adm_fail_text("No devices found on tracker(s).");
+        return give_up(k, "No devices found on tracker(s).");
     if (!k->json)
         printf("\nChecking devices...\n");
     check_devices(k);

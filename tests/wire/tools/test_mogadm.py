@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """mogadm against a scripted tracker: requests, output, help pages and exit status."""
+import json
 import os
 import unittest
 
@@ -429,6 +430,9 @@ Checking devices...
         self.assertEqual(done.stderr, b"Unable to retrieve host information from tracker(s).\n\n")
         self.tracker.answers["get_hosts"] = hosts()
         self.assertEqual(self.adm("check", check=1).stderr, b"No devices found on tracker(s).\n\n")
+        done = self.adm("check", "--json", check=1)
+        self.assertEqual(done.stderr, b"No devices found on tracker(s).\n\n")
+        self.assertFalse(json.loads(done.stdout)["ok"])
         self.assertEqual(self.adm("check", "more", check=1).stderr,
                          b"Unknown options/arguments to 'check' command.\n")
 
