@@ -259,9 +259,24 @@ static int fsck_printlog(struct adm *a)
     do
         e = log_page(a, &after, json, &n, &f);
     while (e == MOG_OK && n > 0 && !ferror(stdout));
-    if (json)
+    if (json && e == MOG_OK)
         out_json(json);
+    else
+        json_decref(json); /* a part of a list looks like a whole one */
     return e == MOG_OK ? 0 : adm_fail("", &f);
+}
+
+/* What has no end cannot be an array: one object a line. `rows` is emptied. */
+static void print_lines(json_t *rows)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(rows, i, row)
+    {
+        if (json_dumpf(row, stdout, JSON_COMPACT) == 0)
+            putchar('\n');
+    }
+    json_array_clear(rows);
 }
 
 static int fsck_taillog(struct adm *a)
@@ -275,17 +290,20 @@ static int fsck_taillog(struct adm *a)
         fprintf(stderr, "%s\n", f.text);
         return adm_fail_text("can't get fsck status");
     }
-    print_log_heading();
+    json_t *json = adm_json(a) ? json_array() : NULL;
+    if (!json)
+        print_log_heading();
     for (;;) {
         uint64_t n;
-        e = log_page(a, &after, NULL, &n, &f);
-        if (e != MOG_OK)
-            return adm_fail("", &f);
-        if (fflush(stdout) != 0)
-            return 1;
+        e = log_page(a, &after, json, &n, &f);
+        print_lines(json);
+        if (fflush(stdout) != 0 || e != MOG_OK)
+            break;
         if (n == 0)
             clock_sleep_ms(TAIL_POLL_MS);
     }
+    json_decref(json);
+    return e == MOG_OK ? 1 : adm_fail("", &f);
 }
 
 const struct adm_verb adm_fsck_verbs[] = {

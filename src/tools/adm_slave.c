@@ -145,8 +145,10 @@ static int slave_list(struct adm *a)
         free(value);
         free(name);
     }
-    if (json)
+    if (json && status == 0)
         out_json(json);
+    else
+        json_decref(json); /* a part of a list looks like a whole one */
     opt_list_fini(&names);
     free(keys);
     return status;

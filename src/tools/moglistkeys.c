@@ -87,8 +87,10 @@ static int list_run(struct tool *t)
         fprintf(stderr, "Error listing files: none_match No keys match that pattern and after-value (if any).\n");
         status = 1;
     }
-    if (l.json)
+    if (l.json && e == MOG_OK)
         out_json(l.json);
+    else
+        json_decref(l.json); /* a part of a list looks like a whole one */
     return status;
 }
 

@@ -209,6 +209,12 @@ class ListKeys(Case):
         self.assertEqual(self.tool("moglistkeys", check=1).stderr,
                          b"Error listing files: unreg_domain Domain name invalid/not found\n")
 
+    def test_a_part_of_a_json_list_is_not_printed(self):
+        self.serve([f"k{i:05}" for i in range(2000)])
+        first = self.tracker.answers["list_keys"]
+        self.tracker.answers["list_keys"] = lambda args: ERR("failure") if args["after"] else first(args)
+        self.assertEqual(self.tool("moglistkeys", "--json", check=1).stdout, b"")
+
     def test_full_output(self):
         self.serve(["k"])
         done = self.bare("moglistkeys", f"--trackers={self.tracker.hostport}", "--domain=d")

@@ -253,6 +253,11 @@ class Slave(Case):
                          "b --dsn=DBI:mysql:m:host=2 --username=u --password=p\n")
         self.assertEqual(self.json("slave", "list")[1], {"key": "b", "dsn": "DBI:mysql:m:host=2", "username": "u",
                                                          "password": "p"})
+        server_setting = self.tracker.answers["server_setting"]
+        self.tracker.answers["server_setting"] = lambda args: ERR("failure") if args["key"] == "slave_b" else \
+            server_setting(args)
+        self.assertEqual(self.adm("slave", "list", "--json", check=1).stdout, b"")
+        self.tracker.answers["server_setting"] = server_setting
         self.assertTrue(self.adm("slave", "add", "a", check=1).stderr.startswith(b"Slave failed to be added"))
         self.adm("slave", "modify", "b", "--dsn=x")
         self.assertEqual(self.stored["slave_b"], "x||")
@@ -322,8 +327,16 @@ class Fsck(Case):
         self.assertEqual(lines[2], "1700000002            POVI            20          -")
         self.assertEqual([a["after_logid"] for a in self.tracker.args_of("fsck_getlog")], ["0", "100", "200", "250"])
         self.assertEqual(len(self.out("fsck", "printlog", "--event=POVI").splitlines()), 126)
-        self.assertEqual(self.json("fsck", "printlog", "--fid=20"),
-                         [{"unixtime": 1700000002, "event": "POVI", "fid": 20, "devid": None}])
+        row = {"unixtime": 1700000002, "event": "POVI", "fid": 20, "devid": None}
+        self.assertEqual(self.json("fsck", "printlog", "--fid=20"), [row])
+
+        def getlog_once(args):
+            return getlog(args) if args["after_logid"] == "0" else ERR("failure")
+        self.tracker.answers.update(fsck_getlog=getlog_once, fsck_status=OK(max_logid=20))
+        done = self.adm("fsck", "taillog", "--json", "--fid=20", check=1)
+        self.assertEqual([json.loads(line) for line in done.stdout.splitlines()], [row])
+        done = self.adm("fsck", "printlog", "--json", check=1)
+        self.assertEqual(done.stdout, b"", "a part would look like the whole")
 
 
 class Rebalance(Case):
