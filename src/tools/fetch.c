@@ -4,9 +4,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/digest.h"
+#include "common/mem.h"
 #include "common/urlenc.h"
 #include "common/httpstat.h"
 
@@ -33,6 +35,9 @@ struct fetch {
     const struct fetch_opts *opts;
     const struct fetch_sink *sink;
     struct fetch_result *result;
+
+    /* of the present version */
+    char *version; /* its name at the nodes; NULL: none yet */
     bool length_known;
     uint64_t length;
     enum digest_type digest_type;
@@ -58,8 +63,15 @@ static void parse_checksum(struct fetch *x, struct span text)
         x->digest_type = type;
 }
 
-static void learn_length(struct fetch *x, struct client *c)
+/* Forget what was known of the version, and ask for what is known of the present one. */
+static void learn(struct fetch *x, struct client *c)
 {
+    digest_free(x->digest);
+    x->digest = NULL;
+    x->digest_type = DIGEST_NONE;
+    x->length_known = false;
+    if (x->opts->no_check)
+        return;
     struct kv args = KV_ZERO;
     struct client_answer a = CLIENT_ANSWER_ZERO;
     struct mog_fail f;
@@ -75,6 +87,8 @@ static void learn_length(struct fetch *x, struct client *c)
     }
     client_answer_fini(&a);
     kv_fini(&args);
+    if (x->digest_type != DIGEST_NONE)
+        x->digest = digest_new(x->digest_type);
 }
 
 static enum mog_err ask_paths(struct client *c, const struct fetch_opts *opts, bool verify, struct opt_list *paths,
@@ -225,6 +239,21 @@ static enum mog_err read_copies(struct fetch *x, struct http_client *http, const
     return e;
 }
 
+/* All copies of a version have one name, its fid. Under another name it is another file: we have nothing of it yet. */
+static enum mog_err begin_version(struct fetch *x, struct client *c, const char *url, struct mog_fail *f)
+{
+    const char *slash = strrchr(url, '/'), *version = slash ? slash + 1 : url;
+    bool is_first = x->version == NULL;
+    if (!is_first && strcmp(x->version, version) == 0)
+        return MOG_OK;
+    free(x->version);
+    x->version = mem_strdup(version);
+    if (!is_first && !start_again(x))
+        return fail_set(f, MOG_EIO, "the file was replaced while it was read");
+    learn(x, c);
+    return MOG_OK;
+}
+
 enum mog_err fetch_run(struct client *c, struct http_client *http, const struct fetch_opts *opts,
                        const struct fetch_sink *sink, struct fetch_result *r, struct mog_fail *f)
 {
@@ -242,13 +271,10 @@ enum mog_err fetch_run(struct client *c, struct http_client *http, const struct 
         if (round == 0)
             e = asked;
         if (asked == MOG_OK && paths.n > 0) {
-            if (round == 0 && !opts->no_check) {
-                learn_length(&x, c);
-                if (x.digest_type != DIGEST_NONE)
-                    x.digest = digest_new(x.digest_type);
-            }
             r->stage = FETCH_BODY;
-            e = read_copies(&x, http, &paths, f);
+            e = begin_version(&x, c, paths.items[0], f);
+            if (e == MOG_OK)
+                e = read_copies(&x, http, &paths, f);
         } else if (asked == MOG_OK && round == 0) {
             r->stage = FETCH_NO_PATHS;
             e = fail_set(f, MOG_ENOTFOUND, "No paths found or key does not exist");
@@ -260,5 +286,6 @@ enum mog_err fetch_run(struct client *c, struct http_client *http, const struct 
     if (e == MOG_OK)
         r->stage = FETCH_DONE;
     digest_free(x.digest);
+    free(x.version);
     return e;
 }

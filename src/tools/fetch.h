@@ -40,7 +40,8 @@ void fetch_result_fini(struct fetch_result *r);
 /*
  * MOG_OK: the whole file was given to the sink. The stored length and the checksum, where the class has one, are
  * compared; a copy that differs is a failed one. MOG_EREFUSED, MOG_ENOTFOUND (no copy), MOG_EDIGEST, MOG_EIO (the
- * sink), MOG_EHTTP (all copies failed; see r->errors).
+ * sink; also when the file was replaced while it was read, and the sink cannot begin again), MOG_EHTTP (all copies
+ * failed; see r->errors).
  */
 MOG_MUSTCHECK enum mog_err fetch_run(struct client *c, struct http_client *http, const struct fetch_opts *opts,
                                      const struct fetch_sink *sink, struct fetch_result *r, struct mog_fail *f);

@@ -235,6 +235,28 @@ class Fetch(Case):
         ranges = [headers.get("Range") for _, path, headers in self.node.requests if path == PATH2]
         self.assertEqual(ranges, [f"bytes={len(self.data) // 2}-"])
 
+    def test_a_file_that_is_replaced_meanwhile(self):
+        # Half of the old version comes; then there is only the new one, as long or longer.
+        new_path = PATH.replace("42", "43")
+        self.node.fail = {("GET", PATH): "cut"}
+        self.tracker.answers["get_paths"] = lambda args: OK(
+            paths=1, path1=self.node.url(PATH if args["noverify"] == "1" else new_path))
+        for new in (os.urandom(len(self.data)), os.urandom(2 * len(self.data))):
+            infos = [OK(fid=fid, domain="d", key="k", length=length, devcount=1, **{"class": "default"})
+                     for fid, length in ((42, len(self.data)), (43, len(new)))]
+            self.node.files = {PATH: self.data, new_path: new}
+            with self.subTest(len(new)):
+                self.tracker.answers["file_info"] = list(infos)
+                self.assertEqual(self.fetch().stderr, b"")
+                self.assertTrue(self.content() == new)
+                self.tool("mogfetch", "--key=k", "--no-check", f"--file={self.target}")
+                self.assertTrue(self.content() == new)
+                self.tracker.answers["file_info"] = list(infos)
+                done = self.tool("mogfetch", "--key=k", "--file=-", check=None)
+                self.assertEqual(done.returncode, 1)
+                self.assertTrue(done.stdout == self.data[:len(self.data) // 2], "not a mixture of both")
+                self.assertIn(b"the file was replaced while it was read\n", done.stderr)
+
     def test_copy_of_wrong_length(self):
         self.node.files[PATH] = self.data[:1000]
         self.fetch()
