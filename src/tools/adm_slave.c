@@ -154,6 +154,24 @@ static int slave_list(struct adm *a)
     return status;
 }
 
+/* Whether the list of slaves can hold this name, and the setting of a slave these values: it has no escapes. */
+static bool can_be_stored(struct adm *a, struct mog_fail *f)
+{
+    const char *const values[] = {toolopt_text(&a->opt, "dsn"), toolopt_text(&a->opt, "username"),
+                                  toolopt_text(&a->opt, "password")};
+    if (!a->word[0][0] || strpbrk(a->word[0], ",= \t\r\n")) {
+        (void)fail_set(f, MOG_EINVAL, "The name of a slave has no comma, no '=' and no white space.");
+        return false;
+    }
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        if (values[i] && strchr(values[i], '|')) {
+            (void)fail_set(f, MOG_EINVAL, "DSN, username and password of a slave can have no '|'.");
+            return false;
+        }
+    }
+    return true;
+}
+
 static char *slave_value(struct adm *a)
 {
     const char *dsn = toolopt_str(&a->opt, "dsn"), *user = toolopt_str(&a->opt, "username"),
@@ -179,7 +197,8 @@ static int done(struct adm *a, const char *text)
 static int slave_add(struct adm *a)
 {
     struct mog_fail f = {.code = MOG_OK};
-    char *keys = setting(a, "slave_keys", &f), *name = slave_name(a->word[0]), *value = slave_value(a), *list = NULL;
+    char *keys = can_be_stored(a, &f) ? setting(a, "slave_keys", &f) : NULL;
+    char *name = slave_name(a->word[0]), *value = slave_value(a), *list = NULL;
     bool ok = keys != NULL;
     if (ok && has_key(keys, a->word[0])) {
         (void)fail_set(&f, MOG_EEXISTS, "There is a slave '%s' already.", a->word[0]);
@@ -199,7 +218,8 @@ static int slave_add(struct adm *a)
 static int slave_modify(struct adm *a)
 {
     struct mog_fail f = {.code = MOG_OK};
-    char *keys = setting(a, "slave_keys", &f), *name = slave_name(a->word[0]), *value = slave_value(a), *old = NULL;
+    char *keys = can_be_stored(a, &f) ? setting(a, "slave_keys", &f) : NULL;
+    char *name = slave_name(a->word[0]), *value = slave_value(a), *old = NULL;
     bool ok = keys != NULL;
     if (ok && !has_key(keys, a->word[0])) {
         (void)fail_set(&f, MOG_ENOTFOUND, "There is no slave '%s'.", a->word[0]);

@@ -267,6 +267,14 @@ class Slave(Case):
         self.assertNotIn("value", self.tracker.args_of("set_server_setting")[-2])
         self.assertTrue(self.adm("slave", "delete", "b", check=1).stderr.startswith(b"Slave delete failed"))
 
+    def test_what_the_settings_cannot_hold(self):
+        for args in (["a,b"], ["a=5"], ["a b"], [""], ["a", "--password=x|y"], ["a", "--dsn=x|y"], ["a", "--username=|"]):
+            done = self.adm("slave", "add", *args, check=1)
+            self.assertRegex(done.stderr, rb"\ASlave failed to be added\n[^\n]+ of a slave [^\n]+\.\n\Z")
+        self.adm("slave", "add", "a")
+        self.adm("slave", "modify", "a", "--password=x|y", check=1)
+        self.assertEqual(self.stored, {"slave_keys": "a", "slave_a": "||"})
+
     def test_weights_are_kept(self):
         self.stored.update(slave_keys="a=1, b=5,c")
         self.adm("slave", "add", "d")
