@@ -111,6 +111,7 @@ struct sql_limits {
     unsigned statement_s; /* 0: none */
     bool many_nodes;      /* MySQL: the server is a node of a cluster; see what was committed at the others */
     bool nowait;          /* drivers with `can_nowait`: after open(), whatever would wait is MOG_EAGAIN */
+    bool must_exist;      /* SQLite: do not make the file */
 };
 
 /* One of several statements that are sent together. */

@@ -279,7 +279,8 @@ static enum mog_err sqlite_open(const struct sql_target *t, const struct sql_lim
     if (!t->is_uri && strcmp(t->database, ":memory:") != 0)
         c->path = mem_strdup(t->database);
     const char *nowait_files = sqlite_nowait_init();
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | (t->is_uri ? SQLITE_OPEN_URI : 0);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (l->must_exist ? 0 : SQLITE_OPEN_CREATE) |
+                (t->is_uri ? SQLITE_OPEN_URI : 0);
     int rc = sqlite3_open_v2(t->database, &c->db, flags, l->nowait ? nowait_files : NULL);
     enum mog_err e = MOG_OK;
     if (rc != SQLITE_OK) {

@@ -51,6 +51,7 @@ enum mog_err store_env_new(const struct store_config *c, struct store_env **out,
     env->hostname = mem_strdup(c->hostname != NULL ? c->hostname : hostname);
     env->driver = sql_driver_of(env->target.backend);
     env->row_locks = c->row_locks;
+    env->must_exist = c->must_exist;
     env->lock_renew_ms = (int64_t)(c->lock_renew_s != 0 ? c->lock_renew_s : LOCK_RENEW_S) * 1000;
     atomic_init(&env->alive, true);
     atomic_init(&env->min_fid, 0);
@@ -246,8 +247,8 @@ void store_close(struct store *st)
 
 static enum mog_err open_connection(struct store *st)
 {
-    const struct sql_limits limits = {CONNECT_TIMEOUT_S, store_patience_s(st->patience), st->env->row_locks,
-                                      st->nowait};
+    const struct sql_limits limits = {CONNECT_TIMEOUT_S, store_patience_s(st->patience), st->env->row_locks, st->nowait,
+                                      st->env->must_exist};
     struct mog_fail why = {0};
     if (!st->probing && !store_env_is_alive(st->env))
         return store_fail(st, MOG_EDBDOWN, "Failed to connect to database: known to be down");

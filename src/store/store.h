@@ -55,6 +55,7 @@ struct store_config {
     bool row_locks;        /* MySQL: named locks are rows of the table `lock`, for Galera and group replication, and
                               reads wait until they see what was committed at other nodes */
     unsigned lock_renew_s; /* store_lock_renew() does something once in so many seconds; 0: 600 */
+    bool must_exist;       /* SQLite: a file that is not there is an error; else it is made */
 };
 
 struct store_env;

@@ -24,7 +24,7 @@ struct store_env {
     struct sql_target target;
     const struct sql_driver *driver;
     char *hostname;
-    bool row_locks;
+    bool row_locks, must_exist;
     int64_t lock_renew_ms;
     atomic_bool alive;
     _Atomic uint64_t min_fid;

@@ -476,8 +476,10 @@ static int stats_run(struct stats *s)
         fprintf(stderr, "No database: give --db_dsn, or db_dsn = ... in ~/.mogilefs.conf\n");
         return usage();
     }
-    struct store_config config = {
-        .dsn = dsn, .user = toolopt_str(&s->opt, "db_user"), .password = toolopt_str(&s->opt, "db_pass")};
+    struct store_config config = {.dsn = dsn,
+                                  .user = toolopt_str(&s->opt, "db_user"),
+                                  .password = toolopt_str(&s->opt, "db_pass"),
+                                  .must_exist = true};
     struct store_env *env = NULL;
     if (store_env_new(&config, &env, &f) != MOG_OK)
         return fail(s, &f);

@@ -112,6 +112,13 @@ Statistics for general queues...
 done
 """)
 
+    def test_no_database_is_made(self):
+        path = os.path.join(self.folder.name, "misspelt.db")
+        done = run("mogstats", f"--db_dsn=DBI:SQLite:{path}", check=1, env=tool_env(self.folder.name))
+        self.assertEqual(done.stderr.decode(),
+                         f"Failed to connect to database: {path}: unable to open database file\n")
+        self.assertFalse(os.path.exists(path))
+
     def test_choice(self):
         self.assertEqual(self.stats("--stats=domains"), """\
 Fetching statistics... (domains)
