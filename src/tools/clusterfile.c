@@ -227,6 +227,13 @@ static enum mog_err hosts_pair(struct reader *r, void *into, const char *key, co
 
 /* ---- domains ---- */
 
+/* A class always has one, and trackers take an empty one for no change. */
+static enum mog_err read_policy(struct reader *r, const yaml_node_t *n, const char *key, char **out)
+{
+    enum mog_err e = read_text(r, n, key, out);
+    return e != MOG_OK || (*out)[0] ? e : bad(r, n, MOG_EINVAL, "'%s' must not be empty", key);
+}
+
 static enum mog_err class_pair(struct reader *r, void *into, const char *key, const yaml_node_t *key_node,
                                yaml_node_t *value)
 {
@@ -234,9 +241,9 @@ static enum mog_err class_pair(struct reader *r, void *into, const char *key, co
     if (strcmp(key, "mindevcount") == 0)
         return read_number(r, value, key, 1, 255, &cl->mindevcount);
     if (strcmp(key, "replpolicy") == 0)
-        return read_text(r, value, key, &cl->replpolicy);
+        return read_policy(r, value, key, &cl->replpolicy);
     if (strcmp(key, "hashtype") == 0)
-        return read_text(r, value, key, &cl->hashtype);
+        return read_word(r, value, key, "NONE MD5 SHA-1", &cl->hashtype);
     return bad(r, key_node, MOG_EINVAL, "unknown key '%s' of a class; known are: mindevcount, replpolicy, hashtype",
                key);
 }
@@ -286,6 +293,12 @@ static bool is_boolean(const char *key)
            strcmp(key, "case_sensitive_list_keys") == 0;
 }
 
+static bool is_fsck_checksum(const char *text)
+{
+    return strcmp(text, "class") == 0 || strcmp(text, "off") == 0 || strcmp(text, "MD5") == 0 ||
+           strcmp(text, "SHA-1") == 0;
+}
+
 /* As the tracker stores them, so that what is stored can be compared. */
 static const char *boolean_of(const char *value)
 {
@@ -312,6 +325,8 @@ static enum mog_err settings_pair(struct reader *r, void *into, const char *key,
             return bad(r, key_node, MOG_EEXISTS, "setting '%s' stands in line %u already", key, c->settings[i].line);
     }
     enum mog_err e = scalar(r, value, key, &text);
+    if (e == MOG_OK && strcmp(key, "fsck_checksum") == 0 && !is_fsck_checksum(text))
+        e = bad(r, value, MOG_EINVAL, "'%s' cannot be '%s'; one of: class off MD5 SHA-1", key, text);
     if (e == MOG_OK && is_boolean(key)) {
         text = boolean_of(text);
         if (!text)

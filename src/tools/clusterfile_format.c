@@ -102,8 +102,11 @@ static void append_domains(struct buf *out, const struct cluster *c)
             buf_str(out, "      ");
             append_text(out, cl->name);
             buf_printf(out, ":\n        mindevcount: %" PRIu64 "\n", cl->mindevcount);
-            append_pair(out, "        ", "replpolicy", cl->replpolicy);
-            append_pair(out, "        ", "hashtype", cl->hashtype);
+            /* Old trackers do not tell these. */
+            if (cl->replpolicy[0])
+                append_pair(out, "        ", "replpolicy", cl->replpolicy);
+            if (cl->hashtype[0])
+                append_pair(out, "        ", "hashtype", cl->hashtype);
         }
     }
 }

@@ -93,6 +93,19 @@ START_TEST(export_is_applied_without_change)
 }
 END_TEST
 
+START_TEST(export_from_an_old_tracker)
+{
+    static char empty[] = "";
+    static struct cluster_class class = {.name = dflt, .replpolicy = empty, .hashtype = empty, .mindevcount = 2};
+    static struct cluster_domain domain = {.name = photos, .classes = &class, .n_classes = 1};
+    static const struct cluster old = {.domains = &domain, .n_domains = 1};
+    struct buf text = BUF_ZERO;
+    clusterfile_format(&old, &text);
+    PLAN(buf_cstr(&text), &old, true, "");
+    buf_fini(&text);
+}
+END_TEST
+
 START_TEST(everything_new)
 {
     PLAN("hosts:\n  hosta: {ip: 10.0.0.1, status: alive, devices: {1: , dev2: {status: down, weight: 5}}}\n"
@@ -166,10 +179,15 @@ START_TEST(errors_name_line_and_key)
         {"hosts:\n  hosta:\n    devices:\n      2:\n", "f:4: device 2 belongs to host 'hostb', not 'hosta'"},
         {"domains:\n  d:\n    classes:\n      c: {mindevcount: 0}\n",
          "f:4: 'mindevcount' must be a number from 1 to 255, not '0'"},
+        {"domains:\n  d:\n    classes:\n      c: {hashtype: md5}\n",
+         "f:4: 'hashtype' cannot be 'md5'; one of: NONE MD5 SHA-1"},
+        {"domains:\n  d: {classes: {c: {hashtype: }}}\n", "f:2: 'hashtype' cannot be ''; one of: NONE MD5 SHA-1"},
+        {"domains:\n  d: {classes: {c: {replpolicy: }}}\n", "f:2: 'replpolicy' must not be empty"},
         {"domains:\n  d: {class: {}}\n", "f:2: unknown key 'class' of a domain; known is: classes"},
         {"domains:\n  d: {}\n  d: {}\n", "f:3: domain 'd' stands in line 2 already"},
         {"settings:\n  schema_version: 5\n", "f:2: setting 'schema_version' is not for configuration"},
         {"settings:\n  skip_mkcol: perhaps\n", "f:2: 'skip_mkcol' must be on or off"},
+        {"settings:\n  fsck_checksum: md5\n", "f:2: 'fsck_checksum' cannot be 'md5'; one of: class off MD5 SHA-1"},
         {"hosts: {}\nhosts: {}\n", "f:2: 'hosts' stands there twice"},
         {"just text", "f:1: 'file' must be a mapping (name: value)"},
     };
@@ -190,6 +208,7 @@ int main(void)
     TCase *tc = tcase_create("plan");
     tcase_add_test(tc, what_is_there_needs_nothing);
     tcase_add_test(tc, export_is_applied_without_change);
+    tcase_add_test(tc, export_from_an_old_tracker);
     tcase_add_test(tc, everything_new);
     tcase_add_test(tc, only_differences);
     tcase_add_test(tc, pruning);
