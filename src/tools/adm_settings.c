@@ -30,6 +30,8 @@ static const struct {
     {"queue_size_for_rebal", "10000", "files that wait for rebalance at most"},
     {"skip_devcount", "0", "1: the number of copies is not kept up to date in the file table"},
     {"skip_mkcol", "0", "1: storage nodes make folders by themselves"},
+    {"slave_connect_timeout", "1", "seconds that connecting to a read slave may take"},
+    {"slave_dead_retry_timeout", "15", "seconds until a read slave that failed is tried again"},
     {"slave_keys", "", "names of read slaves of the database (mogadm slave)"},
 };
 
@@ -112,7 +114,8 @@ static int settings_set(struct adm *a)
 
 static int settings_unset(struct adm *a)
 {
-    return change(a, NULL);
+    /* Of this one trackers want to be told what it is to be, and forget it when that is its default. */
+    return change(a, strcmp(a->word[0], "fsck_checksum") == 0 ? "class" : NULL);
 }
 
 const struct adm_verb adm_settings_verbs[] = {

@@ -211,9 +211,18 @@ class Settings(Case):
         self.assertEqual(self.out("settings", "list"), "             memcache_ttl = 5\n"
                                                        "           schema_version = 17\n")
         self.assertEqual(self.json("settings", "list"), {"memcache_ttl": "5", "schema_version": "17"})
-        self.assertIn("     queue_rate_for_fsck = 1000 ", self.out("settings", "list", "--all"))
+        everything = self.out("settings", "list", "--all")
+        self.assertIn("     queue_rate_for_fsck = 1000 ", everything)
+        self.assertIn("   slave_connect_timeout = 1 ", everything)
+        self.assertIn("slave_dead_retry_timeout = 15 ", everything)
         self.tracker.answers["server_settings"] = CLOSE
         self.assertTrue(self.adm("settings", "list", check=1).stderr.endswith(b"can't get settings\n\n"))
+
+    def test_unset_fsck_checksum(self):
+        # A tracker takes no value as a bad one here.
+        self.tracker.answers["set_server_setting"] = lambda args: OK() if args.get("value") == "class" else \
+            ERR("invalid_format", "Not a valid checksum algorithm")
+        self.adm("settings", "unset", "fsck_checksum")
 
     def test_set(self):
         self.tracker.answers["set_server_setting"] = [OK(), OK(), OK(), ERR("not_writable")]
