@@ -328,9 +328,10 @@ static bool is_repeatable(const char *command)
     return false;
 }
 
-static enum mog_err exchange(struct client *c, struct span line, struct client_answer *a, struct mog_fail *f)
+static enum mog_err exchange(struct client *c, struct span line, int64_t extra_ms, struct client_answer *a,
+                             struct mog_fail *f)
 {
-    struct deadline by = deadline_in(c->reply_ms);
+    struct deadline by = deadline_in(c->reply_ms + extra_ms);
     struct span answer;
     size_t used = 0;
     enum mog_err e = send_line(c, line, by, f);
@@ -348,6 +349,12 @@ static enum mog_err exchange(struct client *c, struct span line, struct client_a
 enum mog_err client_request(struct client *c, const char *command, const struct kv *args, struct client_answer *a,
                             struct mog_fail *f)
 {
+    return client_request_slow(c, command, args, 0, a, f);
+}
+
+enum mog_err client_request_slow(struct client *c, const char *command, const struct kv *args, int64_t extra_ms,
+                                 struct client_answer *a, struct mog_fail *f)
+{
     struct buf line = BUF_ZERO;
     buf_str(&line, command);
     buf_char(&line, ' ');
@@ -363,7 +370,7 @@ enum mog_err client_request(struct client *c, const char *command, const struct 
         e = connect_any(c, f);
         if (e != MOG_OK)
             break;
-        e = exchange(c, buf_as_span(&line), a, f);
+        e = exchange(c, buf_as_span(&line), extra_ms, a, f);
         if (e == MOG_OK && !a->ok) {
             e = fail_set(f, MOG_EREFUSED, "%s %s", a->code, buf_cstr(&a->text));
             /* A tracker that has lost its database answers so; another one, which is asked next, may not have. */

@@ -65,6 +65,10 @@ const char *client_current(const struct client *c);
 MOG_MUSTCHECK enum mog_err client_request(struct client *c, const char *command, const struct kv *args,
                                           struct client_answer *a, struct mog_fail *f);
 
+/* The same for what takes long: the answer may come `extra_ms` later than others. */
+MOG_MUSTCHECK enum mog_err client_request_slow(struct client *c, const char *command, const struct kv *args,
+                                               int64_t extra_ms, struct client_answer *a, struct mog_fail *f);
+
 /*
  * Send an admin line ("!stats") and append the answer's lines, each with '\n' and without the final dot, to `out`.
  * Errors as client_request; never repeated. An "ERR code text" line as answer is MOG_EREFUSED.

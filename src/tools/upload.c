@@ -22,6 +22,9 @@ enum {
     CONNECT_MS = 3000,
     SILENCE_MS = 10000,
     FIRST_BYTE_MS = 30000, /* a node that syncs a large file before it answers takes its time */
+    /* What a tracker that reads the file back may need besides; it thinks a node dead that is slower than this. */
+    VERIFY_MS = 60000,
+    VERIFY_MS_PER_MIB = 500,
 };
 
 /* ---- the source ---- */
@@ -317,7 +320,10 @@ static enum mog_err close_file(struct client *c, const struct upload_opts *opts,
         if (opts->verify)
             kv_add_str(&args, "checksumverify", "1");
     }
-    enum mog_err e = client_request(c, "create_close", &args, &a, f);
+    int64_t extra_ms = 0;
+    if (key.len && opts->verify)
+        extra_ms = VERIFY_MS + (int64_t)(r->size >> 20) * VERIFY_MS_PER_MIB;
+    enum mog_err e = client_request_slow(c, "create_close", &args, extra_ms, &a, f);
     if (key.len)
         snprintf(r->code, sizeof r->code, "%s", a.code);
     client_answer_fini(&a);

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "bench_adopt": ("wire/tools/test_mogbench.py", "test_errors"),
     "bench_prepare": ("wire/tools/test_mogbench.py", "test_errors"),
     "bulk_read_options": ("wire/tools/test_bulk.py", "test_bad_arguments"),
+    "client_request_slow": ("unit/tools/test_failing_tools.c", "client_request, repeatable"),
     "cluster_box_wait_ready": ("unit/tracker/test_cluster_box.c", "cluster_box_wait_ready"),
     "cluster_box_wait_round": ("unit/tracker/test_cluster_box.c", "cluster_box_wait_round"),
     "cmd_find_file": ("unit/tracker/test_failing_commands.c", "get_paths"),

@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
+import time
 import unittest
 
 from daemon import program, run
@@ -152,6 +153,14 @@ class Upload(Case):
         self.assertIn(b"Must specify a file to upload with --file", done.stderr)
         done = self.tool("mogupload", "--key=k", "--file=/nonexistent/x", check=1)
         self.assertIn(b"Could not stat /nonexistent/x", done.stderr)
+
+    def test_verifying_may_take_long(self):
+        def close_late(args):
+            time.sleep(3.5)  # more than the default of 3 s
+            return OK()
+        self.tracker.answers["create_close"] = close_late
+        self.tool("mogupload", "--key=k", f"--file={self.file(b'data')}", "--verify")
+        self.assertEqual(self.tracker.commands(), ["create_open", "create_close"])
 
     def test_checksum(self):
         digest = hashlib.md5(b"data")
