@@ -149,7 +149,8 @@ bool bulk_add(void *bulk, struct span item)
     struct item *i = mem_calloc(1, sizeof *i);
     *i = (struct item){NULL, span_dup(item), item.len};
     pthread_mutex_lock(&b->lock);
-    while (b->n_waiting >= WAITING_MAX)
+    /* Without any thread, all wait for bulk_finish. */
+    while (b->n_threads > 0 && b->n_waiting >= WAITING_MAX)
         pthread_cond_wait(&b->room, &b->lock);
     *b->last = i;
     b->last = &i->next;

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """mogupload --recursive and mogfetch --prefix: whole folders, with failures that can be tried again."""
 import os
+import subprocess
 import tempfile
 import time
 import unittest
 
-from daemon import run
+from build import is_sanitized
+from daemon import program, run
 from fake_tracker import ERR, FakeCluster, OK, tool_env
 
 
@@ -140,6 +142,16 @@ class Bulk(unittest.TestCase):
                 time.sleep(3.5)
             return answer(args)
         return answer_late
+
+    @unittest.skipIf(is_sanitized(), "a sanitizer wants more memory than that")
+    def test_many_files_and_no_thread(self):
+        # A thread's stack is as large as the soft limit says, here more than there may be in all.
+        self.cluster.files = {f"p/{n}/": (1, "default", 0) for n in range(1100)}
+        command = ["bash", "-c", "ulimit -S -s 4000000 && ulimit -S -v 3000000 && exec \"$@\"", "bash",
+                   program("mogfetch"), f"--trackers={self.cluster.hostport}", "--domain=d", "--prefix=p/",
+                   f"--file={self.folder}/target"]
+        done = subprocess.run(command, stderr=subprocess.PIPE, env={**os.environ, **tool_env(self.folder)}, timeout=60)
+        self.assertTrue(done.stderr.endswith(b"0 files fetched (0 B), 0 skipped, 1100 failed\n"), done.stderr[-200:])
 
     def test_bad_arguments(self):
         self.tool("mogupload", "--recursive", "--file=/nonexistent/x", check=1)
