@@ -8,17 +8,19 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/mem.h"
 
-/* ---- what a signal leaves ---- */
+enum { SLOTS = 128, TEMP_LETTERS = 6, TEMP_TRIES = 1000 };
 
-enum { SLOTS = 128 };
+/* ---- what a signal leaves ---- */
 
 /* Temporary files, for the handler of signals, which can wait for no lock: a path holds while its slot is SLOT_HELD. */
 enum slot_state { SLOT_FREE, SLOT_TAKEN, SLOT_HELD };
@@ -67,6 +69,28 @@ static void free_slot(struct savefile *s)
     s->slot = 0;
 }
 
+/*
+ * As mkostemp(), but a new file gets its mode here, from the system: the umask can only be asked for by changing it,
+ * under the hands of other threads. What is to replace a file may be as secret as that one.
+ */
+static int open_temp(struct savefile *s)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    char *end = s->temp + strlen(s->temp) - TEMP_LETTERS;
+    int fd = -1;
+    for (int i = 0; fd < 0 && i < TEMP_TRIES; i++) {
+        uint8_t chance[TEMP_LETTERS];
+        if (getrandom(chance, sizeof chance, 0) != (ssize_t)sizeof chance)
+            return -1;
+        for (size_t j = 0; j < sizeof chance; j++)
+            end[j] = letters[chance[j] % (sizeof letters - 1)];
+        fd = open(s->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, s->replaces ? 0600 : 0666);
+        if (fd < 0 && errno != EEXIST)
+            return -1;
+    }
+    return fd;
+}
+
 /* Make the file, and have it removed when a signal ends us from then on. */
 static void make_temp(struct savefile *s)
 {
@@ -77,7 +101,7 @@ static void make_temp(struct savefile *s)
     for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
         sigaddset(&signals, ending[i]);
     (void)pthread_sigmask(SIG_BLOCK, &signals, &old);
-    s->fd = mkostemp(s->temp, O_CLOEXEC);
+    s->fd = open_temp(s);
     int err = errno, slot = s->fd >= 0 && strlen(s->temp) < PATH_MAX ? take_slot() : -1;
     if (slot >= 0) {
         memcpy(slots[slot].path, s->temp, strlen(s->temp) + 1);
@@ -111,6 +135,8 @@ enum mog_err savefile_init(struct savefile *s, const char *path, struct mog_fail
         s->direct = true;
         s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     } else {
+        s->replaces = exists;
+        s->mode = exists ? st.st_mode & 07777 : 0;
         const char *slash = strrchr(s->path, '/');
         const char *base = slash ? slash + 1 : s->path;
         s->temp = mem_printf("%.*s.%.200s.XXXXXX", (int)(base - s->path), s->path, base);
@@ -152,11 +178,7 @@ enum mog_err savefile_commit(struct savefile *s, struct mog_fail *f)
 {
     if (s->direct)
         return MOG_OK;
-    struct stat st;
-    mode_t mask = umask(0);
-    umask(mask);
-    mode_t mode = stat(s->path, &st) == 0 ? st.st_mode & 07777 : 0666 & ~mask;
-    bool ok = fchmod(s->fd, mode) == 0;
+    bool ok = !s->replaces || fchmod(s->fd, s->mode) == 0;
     int err = ok ? 0 : errno;
     if (close(s->fd) != 0 && ok)
         err = errno;

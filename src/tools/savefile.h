@@ -7,12 +7,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct savefile {
     int fd;            /* -1: none */
     char *path, *temp; /* `path`: its name, links resolved; NULL: none */
     int slot;          /* own: what removes it when a signal ends the program; 0: nothing */
     bool direct;       /* written in place: a device, a pipe, what has no name */
+    bool replaces;     /* own: there was a file of this name */
+    mode_t mode;       /* own: of that one */
     int sys_errno;     /* of the last failed write */
 };
 
@@ -25,7 +28,7 @@ MOG_MUSTCHECK enum mog_err savefile_init(struct savefile *s, const char *path, s
 /* For a struct fetch_sink: append; begin again. `arg` is the struct savefile. */
 bool savefile_write(void *arg, const char *data, size_t len);
 bool savefile_restart(void *arg);
-/* Give it its name, with the mode that a new file would have (an existing file's mode is kept). MOG_EIO. */
+/* Give it its name. A file that existed at the beginning keeps its mode; a new one has that of new files. MOG_EIO. */
 MOG_MUSTCHECK enum mog_err savefile_commit(struct savefile *s, struct mog_fail *f);
 /* Without a commit the temporary file goes away; so it does when a signal ends the program. */
 void savefile_fini(struct savefile *s);

@@ -7,7 +7,9 @@
 #include "tracker/small_node.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "common/net.h"
@@ -549,6 +551,43 @@ static void begin_many(bool *ok)
     *ok = *ok && savefile_init(&files[1], in_folder("file1"), &f) == MOG_OK;
 }
 
+static atomic_int n_umask;
+
+/* Nobody may call it: who asks for the umask changes it, for what other threads make meanwhile too. */
+mode_t umask(mode_t mask)
+{
+    atomic_fetch_add(&n_umask, 1);
+    return (mode_t)syscall(SYS_umask, mask);
+}
+
+static unsigned mode_after_saving(const char *name)
+{
+    struct savefile s;
+    struct mog_fail f = {0};
+    struct stat st;
+    ck_assert_int_eq(savefile_init(&s, in_folder(name), &f), MOG_OK);
+    ck_assert_int_eq(fstat(s.fd, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 07, 0);
+    ck_assert_int_eq(savefile_commit(&s, &f), MOG_OK);
+    savefile_fini(&s);
+    ck_assert_int_eq(stat(in_folder(name), &st), 0);
+    return st.st_mode & 07777;
+}
+
+START_TEST(modes_of_saved_files)
+{
+    set_up();
+    begin_save();
+    mode_t old = (mode_t)syscall(SYS_umask, 027);
+    ck_assert_uint_eq(mode_after_saving("new"), 0640);
+    ck_assert_int_eq(chmod(in_folder("file"), 0604), 0);
+    ck_assert_uint_eq(mode_after_saving("file"), 0604);
+    ck_assert_int_eq(atomic_load(&n_umask), 0);
+    (void)syscall(SYS_umask, old);
+    tear_down();
+}
+END_TEST
+
 START_TEST(signals_leave_no_half_files)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -593,4 +632,5 @@ START_TEST(signals_leave_no_half_files)
 }
 END_TEST
 
-FAILING_MAIN("failing_tools", every_call_fails_in_turn, cases, an_answer_may_end_anywhere, signals_leave_no_half_files)
+FAILING_MAIN("failing_tools", every_call_fails_in_turn, cases, an_answer_may_end_anywhere, modes_of_saved_files,
+             signals_leave_no_half_files)
