@@ -36,6 +36,7 @@ ELSEWHERE = {
     "dbsetup_connect_provide": ("system/dbsetup/test_mogdbsetup.py", "test_an_administrator_who_may_not"),
     "dbsetup_connect_user": ("system/dbsetup/test_mogdbsetup.py", "test_no_administrator"),
     "dbsetup_options_parse": ("system/dbsetup/test_mogdbsetup.py", "test_usage"),
+    "dirsync_barrier": ("unit/mogstored/test_device.c", "test_upload_into_a_directory_that_is_not_synced"),
     "http_serve": ("unit/mogstored/test_failing_start.c", "httplisten"),
     "loop_listen": ("unit/mogstored/test_failing_start.c", "httplisten"),
     "loop_start": ("unit/mogstored/test_failing_start.c", "httplisten"),
