@@ -17,7 +17,8 @@ enum {
     LOCK_RENEW_S = 600,
     HEAD_MAX = 4,
     BULK_WIDTH_MAX = 4,
-    HOSTNAME_CAP = 256
+    HOSTNAME_CAP = 256,
+    NUMBER_TRIES = 20
 };
 
 unsigned store_patience_s(enum store_patience p)
@@ -349,8 +350,8 @@ enum mog_err store_now(struct store *st, int64_t *unix_s)
     return e;
 }
 
-/* Losers of a deadlock come back at different times. */
-static void pause_after_deadlock(struct store *st, int nth)
+/* Losers of a deadlock, or of a race for an id, come back at different times. */
+static void pause_before_retry(struct store *st, int nth)
 {
     clock_sleep_ms((int64_t)store_random(st, 10U << (nth < 4 ? nth : 4)));
 }
@@ -442,7 +443,7 @@ static enum mog_err run_unit(struct store *st, const struct unit *u)
     if (e == MOG_EDBDOWN && was_connected && may_run_again(st, u, had_written) && store_open(st) == MOG_OK)
         e = run_once(st, u);
     for (int i = 1; e == MOG_EDEADLOCK && st->tx_depth == 0 && i < deadlock_tries(st); i++) {
-        pause_after_deadlock(st, i);
+        pause_before_retry(st, i);
         e = run_once(st, u);
     }
     return e;
@@ -628,7 +629,7 @@ enum mog_err store_transact(struct store *st, store_tx_fn fn, void *arg)
     enum mog_err e = MOG_EDEADLOCK;
     for (int i = 0; i < deadlock_tries(st); i++) {
         if (i > 0)
-            pause_after_deadlock(st, i);
+            pause_before_retry(st, i);
         e = transact_once(st, fn, arg, &begun);
         /* What was not committed was rolled back with its connection. */
         if (e == MOG_EDBDOWN && may_reconnect && st->conn == NULL && st->lock_name == NULL && !st->commit_is_open) {
@@ -639,6 +640,24 @@ enum mog_err store_transact(struct store *st, store_tx_fn fn, void *arg)
             break;
     }
     return e;
+}
+
+enum mog_err store_transact_numbered(struct store *st, store_tx_fn create, store_tx_fn is_there, void *arg)
+{
+    for (int i = 0; i < NUMBER_TRIES; i++) {
+        if (i > 0)
+            pause_before_retry(st, i);
+        enum mog_err e = store_transact(st, create, arg);
+        if (e != MOG_EEXISTS || st->tx_depth > 0)
+            return e;
+        struct mog_fail why = st->fail;
+        enum mog_err there = is_there(st, arg);
+        if (there == MOG_OK)
+            st->fail = why;
+        if (there != MOG_ENOTFOUND)
+            return there == MOG_OK ? MOG_EEXISTS : there;
+    }
+    return store_fail(st, MOG_EDEADLOCK, "ids are taken faster than they can be found");
 }
 
 /* ---- checks ---- */

@@ -50,23 +50,21 @@ static enum mog_err class_create(struct store *st, void *arg)
     return class_insert(st, arg);
 }
 
+static enum mog_err class_is_there(struct store *st, void *arg)
+{
+    const struct class_job *j = arg;
+    uint32_t classid;
+    return store_class_find(st, j->dmid, j->name, &classid);
+}
+
 enum mog_err store_class_create(struct store *st, uint32_t dmid, struct span name, const struct store_class_edit *edit,
                                 uint32_t *classid)
 {
     struct class_job j = {dmid, 0, name, edit};
     *classid = 0;
     enum mog_err e = check_edit(st, name, edit);
-    /* Only with an id of its own can a failed try be told from a taken name. */
-    for (int i = 0; e == MOG_OK && i < STORE_TRIES; i++) {
-        e = store_transact(st, class_create, &j);
-        if (e != MOG_EEXISTS)
-            break;
-        uint32_t other;
-        struct mog_fail why = st->fail;
-        if (st->tx_depth == 0 && store_class_find(st, dmid, name, &other) == MOG_ENOTFOUND && i + 1 < STORE_TRIES)
-            e = MOG_OK;
-        st->fail = why;
-    }
+    if (e == MOG_OK)
+        e = store_transact_numbered(st, class_create, class_is_there, &j);
     if (e == MOG_OK)
         *classid = j.classid;
     return e;
@@ -92,6 +90,9 @@ enum mog_err store_class_update(struct store *st, uint32_t dmid, struct span nam
     *classid = 0;
     enum mog_err e = check_edit(st, name, edit);
     if (e == MOG_OK)
+        e = store_transact(st, class_update, &j);
+    /* A faster one has made the row of the default class: now there is one to edit. */
+    if (e == MOG_EEXISTS && st->tx_depth == 0)
         e = store_transact(st, class_update, &j);
     if (e == MOG_OK)
         *classid = j.classid;

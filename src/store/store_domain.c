@@ -5,36 +5,42 @@
 #include "common/mem.h"
 #include "store/store_run.h"
 
-enum { DMID_MAX = 65535, ID_TRIES = 10 };
+enum { DMID_MAX = 65535 };
+
+struct domain_job {
+    uint32_t dmid;
+    struct span name;
+};
+
+static enum mog_err domain_create(struct store *st, void *arg)
+{
+    struct domain_job *j = arg;
+    enum mog_err e = STORE_RUN0(st, SQL_DOMAIN_NEXT);
+    if (e != MOG_OK)
+        return e;
+    j->dmid = sql_u32(&st->result, 0, 0);
+    if (j->dmid > DMID_MAX)
+        return store_fail(st, MOG_ERANGE, "no domain id is left");
+    return STORE_RUN(st, SQL_DOMAIN_INSERT, sql_int(j->dmid), sql_name_of(j->name));
+}
+
+static enum mog_err domain_is_there(struct store *st, void *arg)
+{
+    const struct domain_job *j = arg;
+    uint32_t dmid;
+    return store_domain_find(st, j->name, &dmid);
+}
 
 enum mog_err store_domain_create(struct store *st, struct span name, uint32_t *dmid)
 {
+    struct domain_job j = {0, name};
     *dmid = 0;
     enum mog_err e = store_check_name(st, "domain", name, STORE_NAME_MAX);
-    for (int i = 0; e == MOG_OK && i < ID_TRIES; i++) {
-        e = STORE_RUN0(st, SQL_DOMAIN_NEXT);
-        if (e != MOG_OK)
-            break;
-        uint64_t next = sql_u64(&st->result, 0, 0);
-        if (next > DMID_MAX)
-            return store_fail(st, MOG_ERANGE, "no domain id is left");
-        e = STORE_RUN(st, SQL_DOMAIN_INSERT, sql_int(next), sql_name_of(name));
-        if (e == MOG_OK) {
-            *dmid = (uint32_t)next;
-            return MOG_OK;
-        }
-        /* The id may have been taken by a faster one: only the name's being taken is an answer. */
-        uint32_t other;
-        if (e == MOG_EEXISTS) {
-            struct mog_fail why = st->fail;
-            enum mog_err found = store_domain_find(st, name, &other);
-            st->fail = why;
-            if (found != MOG_ENOTFOUND)
-                return found == MOG_OK ? MOG_EEXISTS : found;
-            e = MOG_OK;
-        }
-    }
-    return e == MOG_OK ? store_fail(st, MOG_EDB, "domain ids are taken faster than they can be found") : e;
+    if (e == MOG_OK)
+        e = store_transact_numbered(st, domain_create, domain_is_there, &j);
+    if (e == MOG_OK)
+        *dmid = j.dmid;
+    return e;
 }
 
 enum mog_err store_domain_find(struct store *st, struct span name, uint32_t *dmid)

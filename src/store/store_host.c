@@ -57,6 +57,14 @@ static enum mog_err host_create(struct store *st, void *arg)
     return e == MOG_OK && j->edit->set != 0 ? host_edit(st, j->hostid, j->edit) : e;
 }
 
+/* While the id is free, it was the name or an address that is taken. */
+static enum mog_err host_is_there(struct store *st, void *arg)
+{
+    const struct host_job *j = arg;
+    enum mog_err e = store_host_check(st, j->hostid);
+    return e == MOG_OK ? MOG_ENOTFOUND : e == MOG_ENOTFOUND ? MOG_OK : e;
+}
+
 enum mog_err store_host_create(struct store *st, struct span hostname, const struct store_host_edit *edit,
                                uint32_t *hostid)
 {
@@ -68,7 +76,7 @@ enum mog_err store_host_create(struct store *st, struct span hostname, const str
     if (e == MOG_OK)
         e = check_edit(st, edit);
     if (e == MOG_OK)
-        e = store_transact(st, host_create, &j);
+        e = store_transact_numbered(st, host_create, host_is_there, &j);
     if (e == MOG_OK)
         *hostid = j.hostid;
     return e;

@@ -155,6 +155,14 @@ MOG_MUSTCHECK enum mog_err store_lock_fid_run(struct store *st, uint64_t fid, un
 /* Run `fn` in a transaction: again after a deadlock when it is the outermost. An error of `fn` rolls back. */
 typedef enum mog_err (*store_tx_fn)(struct store *st, void *arg);
 MOG_MUSTCHECK enum mog_err store_transact(struct store *st, store_tx_fn fn, void *arg);
+/*
+ * Run `create` so, which inserts a row under the highest id + 1. Others may take that id at the same time: after a
+ * MOG_EEXISTS `is_there` says whether it was what `create` is to insert that exists (MOG_OK), or its id alone
+ * (MOG_ENOTFOUND), and then it is run again. MOG_EDEADLOCK: ids are taken faster than that. Within a transaction of the
+ * caller's it is run once.
+ */
+MOG_MUSTCHECK enum mog_err store_transact_numbered(struct store *st, store_tx_fn create, store_tx_fn is_there,
+                                                   void *arg);
 
 /* Fill st->fail and return `code`. */
 #define store_fail(st, code, ...) fail_set(&(st)->fail, code, __VA_ARGS__)

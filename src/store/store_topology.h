@@ -22,7 +22,7 @@ void store_topology_free(struct store_topology *t);
 
 /* ---- domains ---- */
 
-/* The next id is the highest + 1. MOG_EEXISTS, MOG_ETOOLONG, MOG_ERANGE (no id left). 2 RT. */
+/* The next id is the highest + 1. MOG_EEXISTS, MOG_ETOOLONG, MOG_ERANGE (no id left). 4 RT. */
 MOG_MUSTCHECK enum mog_err store_domain_create(struct store *st, struct span name, uint32_t *dmid);
 /* MOG_ENOTFOUND. 1 RT. */
 MOG_MUSTCHECK enum mog_err store_domain_find(struct store *st, struct span name, uint32_t *dmid);
