@@ -196,7 +196,7 @@ static inline struct span cmd_arg(const struct cmd_ctx *ctx, const char *name) /
 }
 bool cmd_arg_is_true(const struct cmd_ctx *ctx, const char *name);               /* not absent, "", "0" */
 bool cmd_arg_is_given(const struct cmd_ctx *ctx, const char *name);              /* present and not empty */
-double cmd_arg_num(const struct cmd_ctx *ctx, const char *name);                 /* leading number, else 0 */
+double cmd_arg_num(const struct cmd_ctx *ctx, const char *name);                 /* leading number, finite; else 0 */
 int64_t cmd_arg_int(const struct cmd_ctx *ctx, const char *name);                /* its integer part */
 bool cmd_arg_digits(const struct cmd_ctx *ctx, const char *name, uint64_t *out); /* all digits, fits */
 

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -138,7 +139,7 @@ double cmd_arg_num(const struct cmd_ctx *ctx, const char *name)
     memcpy(text, value.ptr + start, len);
     text[len] = '\0';
     double number = strtod(text, NULL);
-    return isfinite(number) ? number : 0.0;
+    return isfinite(number) ? number : copysign(DBL_MAX, number);
 }
 
 int64_t cmd_arg_int(const struct cmd_ctx *ctx, const char *name)
@@ -154,10 +155,9 @@ int64_t cmd_arg_int(const struct cmd_ctx *ctx, const char *name)
         return INT64_MAX;
     if (number <= -9.2e18)
         return INT64_MIN;
-    /* Exact for integers above 2^53 too. */
-    if (fabs(number) > 9e15)
-        return num_perl_int(value);
-    return (int64_t)number;
+    /* Integers above 2^53 are exact, too; fractions and exponents are not in there. */
+    int64_t digits = num_perl_int(value);
+    return (double)digits == number ? digits : (int64_t)number;
 }
 
 bool cmd_arg_digits(const struct cmd_ctx *ctx, const char *name, uint64_t *out)

@@ -10,6 +10,8 @@
 #include "tracker/cmd/cmd_run.h"
 
 #include <ctype.h>
+#include <float.h>
+#include <inttypes.h>
 #include <sqlite3.h>
 
 /* Values that make a command succeed, or at least go far. */
@@ -238,4 +240,49 @@ START_TEST(the_command_of_a_line)
 }
 END_TEST
 
-UNIT_MAIN("cmd_arguments", the_command_of_a_line, every_argument_of_every_command, every_argument_of_what_deletes)
+START_TEST(numbers)
+{
+    static const struct {
+        const char *text;
+        double number;
+        int64_t integer;
+    } rows[] = {
+        {"", 0, 0},
+        {"x", 0, 0},
+        {"2x", 2, 2},
+        {" \t+7", 7, 7},
+        {"-2.9", -2.9, -2},
+        {".5", 0.5, 0},
+        {"1.5e1", 15, 15},
+        {"1e", 1, 1},
+        {"1e+", 1, 1},
+        {"0x10", 0, 0},
+        {"nan", 0, 0},
+        {"inf", 0, 0},
+        {"9007199254740993", 9007199254740992.0, 9007199254740993},
+        {"-9007199254740993x", -9007199254740992.0, -9007199254740993},
+        {"1e16", 1e16, 10000000000000000},
+        {"-1e17", -1e17, -100000000000000000},
+        {"99999999999999999e1", 1e18, 1000000000000000000},
+        {"9223372036854775807", 9223372036854775808.0, INT64_MAX},
+        {"9223372036854775808", 9223372036854775808.0, INT64_MAX},
+        {"1e30", 1e30, INT64_MAX},
+        {"-1e30", -1e30, INT64_MIN},
+        {"1e999", DBL_MAX, INT64_MAX},
+        {"-1e999", -DBL_MAX, INT64_MIN},
+        {"1e-999", 0, 0},
+    };
+    struct cmd_ctx ctx = {.args = KV_ZERO};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        kv_reset(&ctx.args);
+        kv_add_str(&ctx.args, "n", rows[i].text);
+        ck_assert_msg(cmd_arg_num(&ctx, "n") == rows[i].number, "%s: %g", rows[i].text, cmd_arg_num(&ctx, "n"));
+        ck_assert_msg(cmd_arg_int(&ctx, "n") == rows[i].integer, "%s: %" PRId64, rows[i].text, cmd_arg_int(&ctx, "n"));
+    }
+    ck_assert_int_eq(cmd_arg_int(&ctx, "absent"), 0);
+    kv_fini(&ctx.args);
+}
+END_TEST
+
+UNIT_MAIN("cmd_arguments", the_command_of_a_line, numbers, every_argument_of_every_command,
+          every_argument_of_what_deletes)

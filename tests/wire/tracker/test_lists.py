@@ -113,11 +113,14 @@ class Lists(ClusterTest):
         self.assertEqual(got, want)
         self.assertEqual(self.client.request("list_fids", **{"from": first + 1})["fid_1_key"], "z z")
         self.assertOK(self.client.ask(f"list_fids from={first + 1000}&to=10"), fid_count=0)
+        for far in ("9007199254740993", "1e16", "9.9e17", "1e999"):
+            self.assertOK(self.client.ask(f"list_fids from={far}&to=10"), fid_count=0)
 
     def test_how_many_fids(self):
         start = self.next_fid - 1
         self.put(*(f"k{i:04d}" for i in range(510)))
-        for to, n in ((None, 100), ("0", 100), ("", 100), ("1", 1), ("500", 500), ("501", 500), ("-1", 500)):
+        for to, n in ((None, 100), ("0", 100), ("", 100), ("1", 1), ("500", 500), ("501", 500), ("-1", 500),
+                      ("5e2", 500), ("1e16", 500), ("1e999", 500), ("-1e999", 500)):
             got = self.client.request("list_fids", **{"from": start, "to": to})
             self.assertEqual(int(got["fid_count"]), n, to)
             fids = [int(got[f"fid_{i}_fid"]) for i in range(1, n + 1)]
