@@ -121,8 +121,12 @@ static void write_class(struct cmd_ctx *ctx, bool update)
         return;
     }
     int64_t mindevcount = cmd_arg_int(ctx, "mindevcount");
-    if (mindevcount < 1 || mindevcount > MAX_MINDEVCOUNT) {
+    if (mindevcount < 1) {
         cmd_err(ctx, "invalid_mindevcount");
+        return;
+    }
+    if (mindevcount > MAX_MINDEVCOUNT) {
+        cmd_errf(ctx, "invalid_mindevcount", "The mindevcount must be at most %d", MAX_MINDEVCOUNT);
         return;
     }
     edit.mindevcount = (uint32_t)mindevcount;

@@ -54,7 +54,9 @@ class Classes(ClusterTest):
                                "The mindevcount must be at least 1")
         self.assertOK(self.create(class_="m", mindevcount="3x"), class_="m", mindevcount=3, domain=self.name)
         self.assertOK(self.update(class_="m", mindevcount=255), class_="m", mindevcount=255, domain=self.name)
-        self.assertFalse(self.update(class_="m", mindevcount=256).ok)
+        for large in ("256", "1e999"):
+            self.assertERR(self.update(class_="m", mindevcount=large), "invalid_mindevcount",
+                           "The mindevcount must be at most 255")
         self.assertEqual(self.classes()["m"][0], 255)
 
     def test_the_order_of_the_checks(self):
