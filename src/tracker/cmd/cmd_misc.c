@@ -36,7 +36,7 @@ void cmd_sleep(struct cmd_ctx *ctx)
 void cmd_clear_cache(struct cmd_ctx *ctx)
 {
     for (size_t i = 0; i < ctx->args.n; i++)
-        kv_put_pair(&ctx->reply, span_of(ctx->args.items[i].name.ptr), ctx->args.items[i].value);
+        kv_put_pair(&ctx->reply, ctx->args.items[i].name, ctx->args.items[i].value);
     ctx->names_callid = true;
 }
 

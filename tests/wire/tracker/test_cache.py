@@ -13,6 +13,7 @@ class Cache(ClusterTest):
     def test_clear_cache_echoes_its_arguments(self):
         self.assertOK(self.client.call("clear_cache"))
         self.assertOK(self.client.call("clear_cache", all=1, callid=3), all=1, callid=3)
+        self.assertOK(self.client.call("clear_cache", **{"a\0b": "c\0d", "a": 1}), **{"a\0b": "c\0d", "a": 1})
 
     def test_clear_cache_sees_changes_in_the_database(self):
         for i in range(10):
