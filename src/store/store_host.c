@@ -117,9 +117,9 @@ enum mog_err store_host_find(struct store *st, struct span hostname, uint32_t *h
 {
     *hostid = 0;
     enum mog_err e = STORE_RUN(st, SQL_HOST_FIND, sql_text(hostname));
-    if (e != MOG_OK)
+    if (e != MOG_OK && e != MOG_EINVAL)
         return e;
-    if (st->result.n_rows == 0)
+    if (e == MOG_EINVAL || st->result.n_rows == 0) /* the bytes can be no text of that database, so no name either */
         return store_fail(st, MOG_ENOTFOUND, "no such host");
     *hostid = sql_u32(&st->result, 0, 0);
     return MOG_OK;
@@ -128,7 +128,7 @@ enum mog_err store_host_find(struct store *st, struct span hostname, uint32_t *h
 enum mog_err store_host_check(struct store *st, uint32_t hostid)
 {
     enum mog_err e = STORE_RUN(st, SQL_HOST_CHECK, sql_int(hostid));
-    if (e == MOG_OK && st->result.n_rows == 0)
+    if (e == MOG_ERANGE || (e == MOG_OK && st->result.n_rows == 0)) /* beyond what the column holds */
         e = store_fail(st, MOG_ENOTFOUND, "no such host");
     return e;
 }

@@ -14,9 +14,9 @@ enum mog_err store_setting_get(struct store *st, const char *field, struct store
 {
     *value = (struct store_bytes){NULL, 0};
     enum mog_err e = STORE_RUN(st, SQL_SETTING_GET, sql_str(field));
-    if (e != MOG_OK)
+    if (e != MOG_OK && e != MOG_EINVAL)
         return e;
-    if (st->result.n_rows == 0)
+    if (e == MOG_EINVAL || st->result.n_rows == 0) /* the bytes can be no text of that database, so no name either */
         return store_fail(st, MOG_ENOTFOUND, "no setting %s", field);
     *value = store_bytes_cell(&st->result, 0, 0);
     return MOG_OK;

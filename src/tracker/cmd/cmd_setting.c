@@ -139,7 +139,9 @@ void cmd_server_setting(struct cmd_ctx *ctx)
         cmd_err(ctx, "bad_params");
         return;
     }
-    enum mog_err e = store_setting_get(ctx->st, key.ptr, &value);
+    /* No setting has a zero byte in its name: what stands before it is another one's. */
+    bool is_name = strlen(key.ptr) == key.len;
+    enum mog_err e = is_name ? store_setting_get(ctx->st, key.ptr, &value) : MOG_ENOTFOUND;
     if (e != MOG_OK && e != MOG_ENOTFOUND) {
         cmd_err_store(ctx, e);
         return;

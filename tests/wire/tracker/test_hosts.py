@@ -102,13 +102,15 @@ class Hosts(ClusterTest):
         self.assertERR(self.client.ask("update_host"), *NO_HOST)
         self.assertERR(self.client.ask("update_host host=absent&status=alive"), "host_not_found", "Host not found")
         self.assertERR(self.client.ask("update_host host=absent&status=bad"), "host_not_found", "Host not found")
+        for odd in ("u%00", "%ff", "%c3"):
+            self.assertERR(self.client.ask(f"update_host host={odd}&status=alive"), "host_not_found", "Host not found")
         self.assertERR(self.client.ask("update_host host=u&status=zombie"), *UNKNOWN_STATE)
         self.assertERR(self.client.ask("update_host host=u&status=drain"), *UNKNOWN_STATE)
 
     def test_delete(self):
         self.client.request("create_host", host="d", ip="127.7.0.1", port=7500)
         self.assertOK(self.client.call("delete_host", host="d"))
-        for line in ("delete_host", "delete_host host=", "delete_host host=d"):
+        for line in ("delete_host", "delete_host host=", "delete_host host=d", "delete_host host=%ff", "delete_host host=%00"):
             self.assertERR(self.client.ask(line), "unknown_host", "Host not found")
 
     def test_a_host_with_devices_stays(self):

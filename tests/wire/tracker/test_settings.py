@@ -24,6 +24,8 @@ class Settings(ClusterTest):
     def test_reading(self):
         self.assertOK(self.client.call("server_setting", key="schema_version"), key="schema_version", value=17)
         self.assertOK(self.client.call("server_setting", key="absent"), key="absent", value="")
+        for odd in ("schema_version\0", "schema_version\0x", "\0", "\udcff"):
+            self.assertOK(self.client.call("server_setting", key=odd), key=odd, value="")
         for line in ("server_setting", "server_setting key=", "server_setting key=0", "set_server_setting",
                      "set_server_setting value=1"):
             self.assertERR(self.client.ask(line), *BAD_PARAMS)
