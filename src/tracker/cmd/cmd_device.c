@@ -60,9 +60,9 @@ void cmd_create_device(struct cmd_ctx *ctx)
 /* The device that `host` and `device` mean. */
 static const struct cluster_device *find_device(struct cmd_ctx *ctx)
 {
-    int64_t id = cmd_arg_int(ctx, "device");
-    const struct cluster_device *d =
-        id > 0 && id <= UINT32_MAX ? cluster_device_by_id(ctx->cluster, (uint32_t)id) : NULL;
+    double id = cmd_arg_num(ctx, "device");
+    bool is_id = id > 0 && id <= UINT32_MAX && trunc(id) == id; /* 1.5 is not device 1 */
+    const struct cluster_device *d = is_id ? cluster_device_by_id(ctx->cluster, (uint32_t)id) : NULL;
     if (d == NULL) {
         cmd_err(ctx, "no_device");
         return NULL;

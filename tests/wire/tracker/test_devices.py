@@ -37,7 +37,10 @@ class Devices(ClusterTest):
                 ("devid=-3&hostname=h1", "invalid_devid", None),
                 ("devid=3", "bad_args", "No hostid/hostname parameter"),
                 ("devid=3&hostname=absent", "unknown_host", "Host not found"),
-                ("devid=3&hostid=99", "unknown_hostid", None),
+                ("devid=3&hostid=99", "unknown_hostid", None), ("devid=3&hostid=40000", "unknown_hostid", None),
+                ("devid=3&hostid=4294967295", "unknown_hostid", None),
+                ("devid=3&hostid=4294967297", "unknown_hostid", None),
+                ("devid=3&hostname=%ff%00", "unknown_host", "Host not found"),
                 ("devid=3&hostname=h1&state=sleepy", "invalid_state", None),
                 ("devid=x&state=sleepy", "invalid_state", None),
                 ("devid=1&hostname=h2", "existing_devid", None)):
@@ -60,8 +63,13 @@ class Devices(ClusterTest):
         for args, error in (("host=h1&device=1", BAD_PARAMS), ("device=1&state=alive", BAD_PARAMS),
                             ("host=h1&state=alive", BAD_PARAMS), ("host=h1&device=x&state=alive", BAD_PARAMS),
                             ("host=h1&device=1&state=bogus", BAD_PARAMS), ("host=h1&device=55&state=alive", NO_DEVICE),
+                            ("host=h1&device=1.5&state=dead", NO_DEVICE), ("host=h1&device=-1&state=dead", NO_DEVICE),
+                            ("host=h1&device=1e99&state=dead", NO_DEVICE),
                             ("host=absent&device=55&state=alive", NO_DEVICE), ("host=h2&device=1&state=alive", MISMATCH)):
             self.assertERR(self.client.ask("set_state " + args), *error)
+        self.assertEqual(self.device(1)["status"], "alive")
+        for device in ("01", "1.0", "1x", "+1"):
+            self.assertOK(self.client.call("set_state", host="h1", device=device, state="down"))
 
     def test_set_weight(self):
         self.client.request("create_device", devid=1, hostname="h1")
@@ -71,6 +79,7 @@ class Devices(ClusterTest):
         self.assertOK(self.client.call("set_weight", host="h1", device=1))
         self.assertEqual(self.device(1)["weight"], "0")
         for args, error in (("host=h1&device=1&weight=-1", BAD_PARAMS), ("device=1&weight=10", BAD_PARAMS),
+                            ("host=h1&device=1&weight=1e999", BAD_PARAMS), ("host=h1&device=1&weight=-1e999", BAD_PARAMS),
                             ("host=h1&weight=10", BAD_PARAMS), ("host=h1&device=99&weight=10", NO_DEVICE),
                             ("host=h2&device=1&weight=10", MISMATCH)):
             self.assertERR(self.client.ask("set_weight " + args), *error)
