@@ -86,6 +86,14 @@ static bool is_repeat(const struct closing *c)
            memcmp(have->bytes, c->checksum.bytes, c->checksum.len) == 0;
 }
 
+/* What the shared cache knows of the key may be the file before this one. */
+static void forget_cached(const struct closing *c)
+{
+    struct cmd_ctx *ctx = c->ctx;
+    fid_cache_forget_key(ctx->cache, ctx->domain->dmid, cmd_arg(ctx, "key"));
+    fid_cache_forget_devids(ctx->cache, c->fid);
+}
+
 static bool read_upload(struct closing *c)
 {
     struct cmd_ctx *ctx = c->ctx;
@@ -100,6 +108,8 @@ static bool read_upload(struct closing *c)
         return true;
     if (c->upload.is_open || !is_repeat(c))
         cmd_err(ctx, "no_temp_file");
+    else
+        forget_cached(c); /* the one that did it may have lost the database before it got there */
     return false;
 }
 
@@ -208,6 +218,7 @@ static void store_file_row(struct closing *c)
                                    .old_fid = c->upload.has_old ? c->upload.old.fid : 0};
     uint64_t replaced = 0;
     enum mog_err e = store_file_close(ctx->st, &row, &replaced);
+    forget_cached(c); /* after an error too: it may be done all the same */
     if (e == MOG_ENOTFOUND) {
         /* Another close of the same upload was faster: perhaps this very one, sent twice. */
         if (read_upload(c))
@@ -231,10 +242,6 @@ static void store_file_row(struct closing *c)
     pace_owe(ctx->shared->pace, PACE_REPLICATE);
     if (replaced != 0)
         pace_owe(ctx->shared->pace, PACE_DELETE);
-    if (fid_cache_is_on(ctx->cache)) {
-        fid_cache_forget_key(ctx->cache, ctx->domain->dmid, key);
-        fid_cache_forget_devids(ctx->cache, c->fid);
-    }
 }
 
 void cmd_create_close(struct cmd_ctx *ctx)

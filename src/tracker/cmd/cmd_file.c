@@ -13,6 +13,8 @@ void cmd_delete(struct cmd_ctx *ctx)
 {
     uint64_t fid = 0;
     enum mog_err e = store_file_delete(ctx->st, ctx->domain->dmid, ctx->key, &fid);
+    /* After an error too: it may be done without our having heard of it, now or when the client asked before. */
+    fid_cache_forget_key(ctx->cache, ctx->domain->dmid, ctx->key);
     if (e == MOG_ENOTFOUND) {
         cmd_err(ctx, "unknown_key");
         return;
@@ -22,7 +24,6 @@ void cmd_delete(struct cmd_ctx *ctx)
         return;
     }
     pace_owe(ctx->shared->pace, PACE_DELETE);
-    fid_cache_forget_key(ctx->cache, ctx->domain->dmid, ctx->key);
     fid_cache_forget_devids(ctx->cache, fid);
 }
 
@@ -34,16 +35,15 @@ void cmd_rename(struct cmd_ctx *ctx)
         return;
     }
     enum mog_err e = store_file_rename(ctx->st, ctx->domain->dmid, from, to);
+    /* After an error too, as in cmd_delete(). */
+    fid_cache_forget_key(ctx->cache, ctx->domain->dmid, from);
+    fid_cache_forget_key(ctx->cache, ctx->domain->dmid, to);
     if (e == MOG_ENOTFOUND)
         cmd_err(ctx, "unknown_key");
     else if (e == MOG_EEXISTS)
         cmd_err(ctx, "key_exists");
     else if (e != MOG_OK)
         cmd_err_store(ctx, e);
-    if (e != MOG_OK)
-        return;
-    fid_cache_forget_key(ctx->cache, ctx->domain->dmid, from);
-    fid_cache_forget_key(ctx->cache, ctx->domain->dmid, to);
 }
 
 void cmd_updateclass(struct cmd_ctx *ctx)

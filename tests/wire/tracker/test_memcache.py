@@ -102,6 +102,21 @@ class Memcache(ClusterTest):
         self.assertERR(self.client.call("get_paths", domain=self.name, key="old", noverify=1), "unknown_key")
         self.assertEqual(len(self.client.paths(self.name, "new", noverify=1)), 2)
 
+    def test_it_is_forgotten_by_those_whose_answer_was_lost(self):
+        """A client says it again: what the first time did not forget any more is forgotten then."""
+        entry = f"mogfid:{self.dmid}:k"
+        up = self.client.upload(self.name, "k", b"x", "two")
+        self.memcached.set(entry, "1")
+        self.assertOK(self.client.call("create_close", **{**up, "domain": self.name, "key": "k"}))
+        self.assertIsNone(self.memcached.get(entry))
+        self.client.request("rename", domain=self.name, from_key="k", to_key="new")
+        self.memcached.set(entry, up["fid"])
+        self.assertERR(self.client.call("rename", domain=self.name, from_key="k", to_key="new"), "unknown_key")
+        self.assertIsNone(self.memcached.get(entry))
+        self.memcached.set(entry, up["fid"])
+        self.assertERR(self.client.call("delete", domain=self.name, key="k"), "unknown_key")
+        self.assertIsNone(self.memcached.get(entry))
+
     def test_names_that_the_cache_cannot_hold(self):
         for key in ("sp ace", "line\r\nget x", "k" * 255, "\x00", "键"):
             self.client.upload(self.name, key, b"x", "two")
