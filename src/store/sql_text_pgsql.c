@@ -135,7 +135,9 @@ const char *const sql_text_pgsql[SQL_STMTS] = {
                                 "VALUES (?, ?, ?, ?, ?, " NOW ")",
     [SQL_TEMPFILE_SEED] = "SELECT setval(pg_get_serial_sequence('tempfile', 'fid'), v.fid) "
                           "FROM (SELECT CAST(? AS int8) AS fid) v, tempfile_fid_seq s WHERE s.last_value < v.fid",
-    [SQL_TEMPFILE_FID_USED] = "SELECT 1 FROM file WHERE fid = ?",
+    [SQL_TEMPFILE_FID_USED] = "SELECT 1 FROM file WHERE fid = ? "
+                              "UNION ALL SELECT 1 FROM file_on WHERE fid = ? "
+                              "UNION ALL SELECT 1 FROM file_to_delete2 WHERE fid = ?",
     [SQL_TEMPFILE_GET] = "SELECT fid, dmid, classid, createtime, dkey, devids FROM tempfile WHERE fid = ?",
     [SQL_TEMPFILE_DELETE] = "DELETE FROM tempfile WHERE fid = ?",
     [SQL_TEMPFILE_DELETE_MANY] = "DELETE FROM tempfile WHERE fid IN ({?})",

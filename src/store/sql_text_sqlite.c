@@ -140,7 +140,9 @@ const char *const sql_text_sqlite[SQL_STMTS] = {
                                 "VALUES (?, ?, ?, ?, ?, " NOW ")",
     [SQL_TEMPFILE_SEED] = "INSERT INTO tempfile (fid, dmid, classid, createtime) VALUES (?, 0, 0, " NOW ") "
                           "ON CONFLICT DO NOTHING",
-    [SQL_TEMPFILE_FID_USED] = "SELECT 1 FROM file WHERE fid = ?",
+    [SQL_TEMPFILE_FID_USED] = "SELECT 1 FROM file WHERE fid = ? "
+                              "UNION ALL SELECT 1 FROM file_on WHERE fid = ? "
+                              "UNION ALL SELECT 1 FROM file_to_delete2 WHERE fid = ?",
     [SQL_TEMPFILE_GET] = "SELECT fid, dmid, classid, createtime, dkey, devids FROM tempfile WHERE fid = ?",
     [SQL_TEMPFILE_DELETE] = "DELETE FROM tempfile WHERE fid = ?",
     [SQL_TEMPFILE_DELETE_MANY] = "DELETE FROM tempfile WHERE fid IN ({?})",

@@ -57,7 +57,8 @@ struct store_file_open {
 
 /*
  * Register an upload and return its fid: never one that a file row has, nor one at or below store_env_min_fid().
- * MOG_EEXISTS: the explicit fid is taken or too low (no row stays behind).
+ * MOG_EEXISTS: the explicit fid is taken, or was and its copies are not deleted yet, or is too low (no row stays
+ * behind).
  * 1 RT on SQLite, PostgreSQL and MariaDB 10.5 or later; 2 on MySQL; more only while the counter is being moved on.
  * An explicit fid costs up to 5.
  */

@@ -62,6 +62,18 @@ static enum mog_err insert_many(struct store *st, const struct store_file_open *
     return e;
 }
 
+/*
+ * Whether a file has the number, or has had it and is not deleted yet: the upload would be deleted in its place. Where
+ * the counter outlives the server (whatever can return rows) that need not be asked of its numbers.
+ */
+static enum mog_err find_used(struct store *st, uint64_t fid, bool *is_used)
+{
+    struct sql_value arg = sql_int(fid);
+    enum mog_err e = STORE_RUN(st, SQL_TEMPFILE_FID_USED, arg, arg, arg);
+    *is_used = e == MOG_OK && st->result.n_rows > 0;
+    return e;
+}
+
 /* Register under a new number; `is_used`: a file has it already. */
 static enum mog_err insert_next(struct store *st, const struct store_file_open *o, uint64_t *fid, bool *is_used)
 {
@@ -75,16 +87,14 @@ static enum mog_err insert_next(struct store *st, const struct store_file_open *
     if (e != MOG_OK)
         return e;
     *fid = st->result.insert_id;
-    e = STORE_RUN(st, SQL_TEMPFILE_FID_USED, sql_int(*fid));
-    *is_used = st->result.n_rows > 0;
-    return e;
+    return find_used(st, *fid, is_used);
 }
 
 /* The counter has been set back (by a restart of an old server): move it above all that is in use. */
 static enum mog_err move_counter(struct store *st, uint64_t used_fid)
 {
     uint64_t top, min_fid = store_env_min_fid(st->env);
-    enum mog_err e = store_file_max_fid(st, &top);
+    enum mog_err e = store_file_max_known_fid(st, &top);
     if (e != MOG_OK)
         return e;
     top = top > min_fid ? top : min_fid;
@@ -121,10 +131,11 @@ static enum mog_err open_explicit(struct store *st, void *arg)
     const struct store_file_open *o = arg;
     enum mog_err e = STORE_RUN(st, SQL_TEMPFILE_INSERT_FID, sql_int(o->dmid), sql_name_of(o->key), sql_int(o->classid),
                                sql_str(o->devids), sql_int(o->fid));
+    bool is_used = false;
     if (e == MOG_OK)
-        e = STORE_RUN(st, SQL_TEMPFILE_FID_USED, sql_int(o->fid));
-    if (e == MOG_OK && st->result.n_rows > 0)
-        e = store_fail(st, MOG_EEXISTS, "a file has this fid");
+        e = find_used(st, o->fid, &is_used);
+    if (is_used)
+        e = store_fail(st, MOG_EEXISTS, "a file has this fid, or one that is being deleted");
     /* Elsewhere the insert itself has moved the counter. */
     if (e == MOG_OK && store_backend(st) == STORE_PGSQL)
         e = STORE_RUN(st, SQL_TEMPFILE_SEED, sql_int(o->fid));

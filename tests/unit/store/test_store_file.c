@@ -196,6 +196,11 @@ START_TEST(explicit_fids)
     const struct store_file_open taken = {.fid = file, .dmid = 1, .key = span_of("k")};
     FAILS(st, MOG_EEXISTS, store_file_open(st, &taken, &fid));
     ck_assert(!has_temp(file));
+    /* One that is being deleted: what has its number would be deleted too. */
+    const struct store_file_open again = {.fid = (uint64_t)base, .dmid = 1, .key = span_of("k")};
+    OK(st, store_file_discard(st, (uint64_t)base, 9));
+    FAILS(st, MOG_EEXISTS, store_file_open(st, &again, &fid));
+    ck_assert(!has_temp((uint64_t)base));
     store_env_set_min_fid(fx.env, (uint64_t)base + 100);
     const struct store_file_open low = {.fid = (uint64_t)base + 50, .dmid = 1, .key = span_of("k")};
     FAILS(st, MOG_EEXISTS, store_file_open(st, &low, &fid));

@@ -38,7 +38,7 @@ static const struct hot {
     {SQL_FILE_RENAME, "kdk", false},
     {SQL_FILE_SET_CLASS, "cf", false},
     {SQL_FILE_RECOUNT, "ff", false},
-    {SQL_TEMPFILE_FID_USED, "f", false},
+    {SQL_TEMPFILE_FID_USED, "fff", false},
     {SQL_TEMPFILE_GET, "f", false},
     {SQL_TEMPFILE_DELETE, "f", false},
     {SQL_TEMPFILE_DELETE_MANY, "*", false},

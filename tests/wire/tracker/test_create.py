@@ -100,6 +100,24 @@ class Create(ClusterTest):
         self.assertERR(self.open(fid=up["fid"]), "fid_in_use")
         self.assertEqual(self.cluster.database.rows("SELECT count(*) FROM tempfile"), before, "no row is left behind")
 
+    def test_a_fid_of_a_deleted_file_is_in_use(self):
+        """Until its copies are gone: a new file would be deleted in place of the old one."""
+        self.client.admin("!want 0 delete")
+        self.addCleanup(self.client.admin, "!want 1 delete")
+        wait_until(lambda: self.client.jobs()["delete"]["count"] == 0, what="nothing is deleted")
+        up = self.client.upload(self.name, "gone", b"x", "one")
+        self.client.request("delete", domain=self.name, key="gone")
+        self.assertERR(self.open(fid=up["fid"]), "fid_in_use")
+        given_up = self.opened()
+        self.assertOK(self.client.call("create_close", domain=self.name, **given_up))
+        self.assertERR(self.open(fid=given_up["fid"]), "fid_in_use")
+        self.client.admin("!want 1 delete")
+
+        def is_free():
+            return "delqueue_fid" not in self.client.request("file_debug", fid=up["fid"])
+        wait_until(is_free, what="its copies are gone")
+        self.assertTrue(self.open(fid=up["fid"]).ok)
+
     def test_size_leaves_out_devices_that_are_too_small(self):
         self.assertTrue(self.open(size=1000).ok)
         self.assertTrue(self.open(size=0).ok)
