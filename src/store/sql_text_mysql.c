@@ -178,8 +178,9 @@ const char *const sql_text_mysql[SQL_STMTS] = {
                             "WHERE nexttry <= " NOW " ORDER BY nexttry LIMIT ?",
     [SQL_REPLICATE_LEASE] = "UPDATE file_to_replicate SET nexttry = " LEASE " WHERE fid IN ({?})",
     [SQL_REPLICATE_DONE] = "DELETE FROM file_to_replicate WHERE fid = ?",
-    [SQL_REPLICATE_DONE_ON] = "DELETE FROM file_to_replicate WHERE fid = ? AND EXISTS "
-                              "(SELECT 1 FROM file_on WHERE fid = ? AND devid = ?)",
+    [SQL_REPLICATE_DONE_IF] = "DELETE FROM file_to_replicate WHERE fid = ? AND EXISTS "
+                              "(SELECT 1 FROM file WHERE fid = ? AND classid = ?) AND "
+                              "(SELECT COUNT(*) FROM file_on WHERE fid = ?) = ?",
     [SQL_REPLICATE_DEFER] = "UPDATE file_to_replicate SET nexttry = " NOW " + ?, "
                             "failcount = LEAST(failcount + ?, 255) WHERE fid = ?",
     [SQL_REPLICATE_PARK] = "UPDATE file_to_replicate SET nexttry = " NEVER ", failcount = LEAST(failcount + 1, 255) "

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "store/store_queue.h"
 #include "store/store_run.h"
 
-enum { DEVID_MAX = 16777215, REAP_CHUNK = 100 };
+enum { DEVID_MAX = 16777215, REAP_CHUNK = 100, CHANGED_RETRY_S = 1 };
 
 struct devfid_job {
     uint64_t fid;
@@ -82,20 +83,55 @@ enum mog_err store_devfid_add(struct store *st, uint64_t fid, uint32_t devid, bo
     return e;
 }
 
+enum { DONE_CALLS = 2 };
+
+/* The values of the calls of store_replicate_done(). */
+struct done_values {
+    struct sql_value later[3], done[5];
+};
+
+/* Its calls; the last one tells whether the fid has left the queue. */
+static size_t add_done(struct store *st, struct store_call *calls, size_t n, uint64_t fid, const struct store_judged *j,
+                       struct done_values *v)
+{
+    const struct sql_value id = sql_int(fid);
+    *v = (struct done_values){{sql_int(CHANGED_RETRY_S), sql_int(0), id},
+                              {id, id, sql_int(j->classid), id, sql_int(j->n_on)}};
+    /* PostgreSQL's statements see what was committed when they began, so it must be another that waits for the row. */
+    if (store_backend(st) == STORE_PGSQL)
+        calls[n++].bulk = (struct store_bulk){.id = SQL_REPLICATE_DEFER, .head = v->later, .n_head = 3};
+    calls[n++].bulk = (struct store_bulk){.id = SQL_REPLICATE_DONE_IF, .head = v->done, .n_head = 5};
+    return n;
+}
+
+static enum mog_err stay_if_changed(struct store *st, uint64_t fid, const struct store_call *outcome)
+{
+    return outcome->affected != 0 ? MOG_OK : store_queue_defer(st, STORE_QUEUE_REPLICATE, fid, CHANGED_RETRY_S, false);
+}
+
+enum mog_err store_replicate_done(struct store *st, uint64_t fid, const struct store_judged *judged)
+{
+    struct done_values values;
+    struct store_call calls[DONE_CALLS] = {0};
+    size_t n = add_done(st, calls, 0, fid, judged, &values);
+    enum mog_err e = store_run_calls(st, calls, n, true);
+    return e == MOG_OK ? stay_if_changed(st, fid, &calls[n - 1]) : e;
+}
+
 enum mog_err store_devfid_add_replica(struct store *st, const struct store_replica *r)
 {
-    enum { ADD, CALLS_MAX = 5 };
+    enum { ADD, CALLS_MAX = 4 + DONE_CALLS };
     const struct sql_value add[] = {sql_int(r->fid), sql_int(r->devid), sql_int(r->devid)};
     const struct sql_value recount[] = {sql_int(r->fid), sql_int(r->fid)};
-    const struct sql_value done[] = {sql_int(r->fid), sql_int(r->fid), sql_int(r->devid)};
     struct sql_value checksum[3];
+    struct done_values done;
     struct store_call calls[CALLS_MAX] = {{.bulk = {.id = SQL_DEVFID_ADD_ALIVE, .head = add, .n_head = 3}}};
     size_t n = 1;
     enum mog_err e = check_ids(st, r->fid, r->devid);
     if (e != MOG_OK)
         return e;
-    /* As store_file_recount(). */
-    if (r->recount && store_backend(st) == STORE_PGSQL)
+    /* As store_file_recount(); and the class must not change any more. */
+    if ((r->recount || r->last != NULL) && store_backend(st) == STORE_PGSQL)
         calls[n++].bulk = (struct store_bulk){.id = SQL_FILE_LOCK_FID, .head = recount, .n_head = 1};
     if (r->recount)
         calls[n++].bulk = (struct store_bulk){.id = SQL_FILE_RECOUNT, .head = recount, .n_head = 2};
@@ -105,10 +141,12 @@ enum mog_err store_devfid_add_replica(struct store *st, const struct store_repli
         checksum[2] = sql_blob(r->checksum->bytes, r->checksum->len);
         calls[n++].bulk = (struct store_bulk){.id = SQL_CHECKSUM_SET, .head = checksum, .n_head = 3};
     }
-    if (r->is_last)
-        calls[n++].bulk = (struct store_bulk){.id = SQL_REPLICATE_DONE_ON, .head = done, .n_head = 3};
-    e = store_run_calls(st, calls, n, r->is_last);
-    return e == MOG_OK && calls[ADD].affected == 0 ? check_not_dead(st, r->devid) : e;
+    if (r->last != NULL)
+        n = add_done(st, calls, n, r->fid, r->last, &done);
+    e = store_run_calls(st, calls, n, r->last != NULL);
+    if (e == MOG_OK && calls[ADD].affected == 0)
+        e = check_not_dead(st, r->devid);
+    return e == MOG_OK && r->last != NULL ? stay_if_changed(st, r->fid, &calls[n - 1]) : e;
 }
 
 enum mog_err store_devfid_remove(struct store *st, uint64_t fid, uint32_t devid, bool recount, bool *removed)

@@ -193,16 +193,28 @@ MOG_MUSTCHECK enum mog_err store_debug_read(struct store *st, uint64_t fid, stru
  */
 MOG_MUSTCHECK enum mog_err store_devfid_add(struct store *st, uint64_t fid, uint32_t devid, bool recount, bool *added);
 
+/* What a file's policy was judged by. */
+struct store_judged {
+    uint32_t classid;
+    size_t n_on; /* locations, those on dead and unknown devices included */
+};
+/*
+ * Nothing more is to be copied: the fid leaves the replication queue, and the handle its lock. Not so when class or
+ * locations have changed since they were read: who changed them found the row there, and relies on it. Then it is due
+ * again in a second. 1 RT on MySQL, else 3 to 5; one more when it stays.
+ */
+MOG_MUSTCHECK enum mog_err store_replicate_done(struct store *st, uint64_t fid, const struct store_judged *judged);
+
 struct store_replica {
     uint64_t fid;
     uint32_t devid;
     bool recount;
     const struct store_checksum *checksum; /* to be stored too; NULL: none */
-    bool is_last; /* nothing more is to be done: the fid leaves the replication queue, and the handle its lock */
+    const struct store_judged *last;       /* also do what store_replicate_done() does; NULL: more is to be copied */
 };
 /*
  * A finished copy: location, devcount and checksum in one transaction. MOG_EDEAD: the device is dead by now, where
- * the reaper would forget the copy again; the fid stays in the queue. 1 RT on MySQL, else 3 to 6.
+ * the reaper would forget the copy again; the fid stays in the queue. 1 RT on MySQL, else 3 to 7.
  */
 MOG_MUSTCHECK enum mog_err store_devfid_add_replica(struct store *st, const struct store_replica *r);
 

@@ -23,7 +23,7 @@ struct job_worker {
     struct rng rng;
     const struct cluster *cluster; /* borrowed while an item is in work */
     char why[700];                 /* replicate_run(): why it did not succeed; "" when it did */
-    bool row_is_gone;              /* replicate_run(): the fid has left its queue, and the lock is released */
+    bool row_is_gone; /* replicate_run(): the fid has left its queue, unless it was changed, and the lock is released */
 };
 
 enum item_kind { ITEM_QUEUE, ITEM_SWEEP, ITEM_REAP, ITEM_MASTER, ITEM_HAND_BACK };

@@ -50,7 +50,7 @@ struct run {
     struct ids counted; /* those that count for the policy: not dead, not masked */
     struct ids sources; /* those that can be read */
     struct ids bad_sources, bad_dests;
-    bool copied;
+    size_t n_copied;
     char last_error[360]; /* of the copies that were tried */
 };
 
@@ -173,6 +173,26 @@ static bool is_satisfied(struct run *r)
     return good;
 }
 
+/* What is_satisfied() looked at. Copies that this run has made count, whether they are recorded by now or not. */
+static struct store_judged judged(const struct run *r)
+{
+    return (struct store_judged){.classid = r->file.file.classid, .n_on = r->file.devids.n + r->n_copied};
+}
+
+/* Nothing was to be copied. */
+static enum replicate_result leave_queue(struct run *r)
+{
+    const struct store_judged by = judged(r);
+    if (!r->req->is_queued)
+        return REPL_LOST_RACE;
+    if (store_replicate_done(r->w->st, r->req->fid, &by) != MOG_OK) {
+        job_log_store(r->w, "replication", r->req->fid);
+        return REPL_ERROR;
+    }
+    r->w->row_is_gone = true;
+    return REPL_LOST_RACE;
+}
+
 static bool record_copy(struct run *r, const struct node_copy *copy)
 {
     struct job_worker *w = r->w;
@@ -184,7 +204,10 @@ static bool record_copy(struct run *r, const struct node_copy *copy)
     bool is_new = copy->got_type != DIGEST_NONE && r->file.checksum.hashtype == 0 && r->class->hashtype != 0;
     struct store_replica replica = {
         .fid = copy->fid, .devid = copy->to->devid, .recount = job_recounts(w), .checksum = is_new ? &checksum : NULL};
-    replica.is_last = r->req->is_queued && is_satisfied(r);
+    r->n_copied++;
+    const struct store_judged by = judged(r);
+    bool is_last = r->req->is_queued && is_satisfied(r);
+    replica.last = is_last ? &by : NULL;
     if (store_devfid_add_replica(w->st, &replica) != MOG_OK) {
         job_log_store(w, "replication", copy->fid);
         return false;
@@ -192,8 +215,7 @@ static bool record_copy(struct run *r, const struct node_copy *copy)
     if (is_new)
         r->file.checksum = checksum;
     fid_cache_forget_devids(w->cache, copy->fid);
-    r->copied = true;
-    w->row_is_gone = replica.is_last;
+    w->row_is_gone = is_last;
     metric_add(&w->jobs->copied_bytes, copy->length);
     return true;
 }
@@ -275,7 +297,7 @@ static enum replicate_result satisfy(struct run *r)
         if (a.verdict == POLICY_TOO_GOOD)
             result = REPL_TOO_HAPPY;
         else if (a.verdict == POLICY_ALL_GOOD)
-            result = r->copied ? REPL_SUCCESS : REPL_LOST_RACE;
+            result = r->n_copied != 0 ? REPL_SUCCESS : leave_queue(r);
         else
             dest = pick_destination(r, &a, &result);
         policy_answer_fini(&a);

@@ -228,9 +228,11 @@ CALL_OUT(store_debug_read, struct store_debug, store_debug_free, store_debug_rea
 CALL_OUT(store_devfid_add, bool, free_nothing, store_devfid_add(st, 101, 3, true, &out))
 CALL_OUT(store_devfid_remove, bool, free_nothing, store_devfid_remove(st, 101, 2, true, &out))
 static const struct store_replica some_replica = {.fid = 101, .devid = 3, .recount = true, .checksum = &some_checksum};
-static const struct store_replica last_replica = {.fid = 101, .devid = 3, .recount = true, .is_last = true};
+static const struct store_judged judged_as_it_is = {.classid = 1, .n_on = 3}, judged_after = {.classid = 1, .n_on = 4};
+static const struct store_replica last_replica = {.fid = 101, .devid = 3, .recount = true, .last = &judged_after};
 CALL(store_devfid_add_replica, store_devfid_add_replica(st, &some_replica))
 CALL(store_devfid_add_replica_last, store_devfid_add_replica(st, &last_replica))
+CALL(store_replicate_done, store_replicate_done(st, 101, &judged_as_it_is))
 CALL(store_devfid_remove_many, store_devfid_remove_many(st, 101, some_devids, 2))
 CALL_OUT(store_devfid_list, struct store_devids, store_devids_free, store_devfid_list(st, 101, &out))
 CALL_OUT(store_devfid_list_many, struct store_devfids, store_devfids_free,
@@ -393,6 +395,7 @@ static const struct fallible fallible_calls[] = {
     ROW(store_devfid_add, 0, NULL),
     ROW(store_devfid_add_replica, 0, NULL),
     ROW(store_devfid_add_replica_last, CALL_UNLOCKS, FID_LOCK(101)),
+    ROW(store_replicate_done, CALL_UNLOCKS, FID_LOCK(101)),
     ROW(store_devfid_remove, 0, NULL),
     ROW(store_devfid_remove_many, 0, NULL),
     ROW(store_devfid_list, CALL_READS, NULL),

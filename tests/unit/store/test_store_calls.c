@@ -97,7 +97,8 @@ START_TEST(the_last_copy)
     struct store_checksum sum = {.hashtype = 1, .len = 16, .bytes = {0, '\'', '\\', 0xff}};
     OK(st, store_file_get_locked(st, fid, 0, 0, &f));
     store_found_free(&f);
-    struct store_replica r = {.fid = fid, .devid = 5, .recount = true, .is_last = true};
+    const struct store_judged by = {.classid = f.file.classid, .n_on = 2};
+    struct store_replica r = {.fid = fid, .devid = 5, .recount = true, .last = &by};
     FAILS(st, MOG_EDEAD, store_devfid_add_replica(st, &r));
     store_unlock(st);
     ck_assert_msg(is_queued(st, STORE_QUEUE_REPLICATE, fid), "nothing is done on a dead device");
@@ -114,6 +115,56 @@ START_TEST(the_last_copy)
     ck_assert_uint_eq(f.checksum.hashtype, 1);
     ck_assert_mem_eq(f.checksum.bytes, sum.bytes, 16);
     store_found_free(&f);
+}
+END_TEST
+
+/* Due again in a moment, without a failure; and the lock is free. */
+static void check_stays(struct store *st, uint64_t fid)
+{
+    struct store_queue_row q;
+    int64_t now;
+    OK(st, store_now(st, &now));
+    ck_assert_ptr_null(store_lock_held(st));
+    OK(st, store_queue_find(st, STORE_QUEUE_REPLICATE, fid, &q));
+    ck_assert_int_gt(q.nexttry, 0);
+    ck_assert_int_le(q.nexttry, now + 5);
+    ck_assert_uint_eq(q.failcount, 0);
+}
+
+START_TEST(changed_meanwhile)
+{
+    struct store *st = fx.st;
+    uint64_t fid = fixture_file(st, 1, "a", 3);
+    struct store_found f;
+    OK(st, store_replicate_add(st, fid, 0, 0));
+    OK(st, store_file_get(st, fid, STORE_READ_DEVIDS, &f));
+    const struct store_judged first = {.classid = f.file.classid, .n_on = 1};
+    const struct store_judged after = {.classid = f.file.classid + 1, .n_on = 2};
+    store_found_free(&f);
+    /* A location more than was judged by, and one less. */
+    struct store_judged by = first;
+    OK(st, store_devfid_add(st, fid, 4, false, NULL));
+    OK(st, store_lock_fid(st, fid, 0));
+    OK(st, store_replicate_done(st, fid, &by));
+    check_stays(st, fid);
+    by.n_on = 3;
+    const struct store_replica r = {.fid = fid, .devid = 4, .recount = true, .last = &by};
+    OK(st, store_lock_fid(st, fid, 0));
+    OK(st, store_devfid_add_replica(st, &r));
+    check_stays(st, fid);
+    /* Another class, whose own request for replication has found the row there. */
+    OK(st, store_file_set_class(st, fid, after.classid));
+    by = (struct store_judged){.classid = first.classid, .n_on = 2};
+    OK(st, store_lock_fid(st, fid, 0));
+    OK(st, store_devfid_add_replica(st, &r));
+    check_stays(st, fid);
+    OK(st, store_lock_fid(st, fid, 0));
+    OK(st, store_replicate_done(st, fid, &after));
+    ck_assert(!is_queued(st, STORE_QUEUE_REPLICATE, fid));
+    ck_assert_ptr_null(store_lock_held(st));
+    /* A row that is not there is no failure. */
+    OK(st, store_replicate_done(st, fid, &after));
+    ck_assert(!is_queued(st, STORE_QUEUE_REPLICATE, fid));
 }
 END_TEST
 
@@ -191,5 +242,6 @@ END_TEST
 
 int main(void)
 {
-    return FIXTURE_RUN("store_calls", all_or_nothing, locked_reads, the_last_copy, deletions, round_trips);
+    return FIXTURE_RUN("store_calls", all_or_nothing, locked_reads, the_last_copy, changed_meanwhile, deletions,
+                       round_trips);
 }
