@@ -16,8 +16,10 @@ struct fix {
     enum digest_type alg; /* DIGEST_NONE: no digests */
     struct fsck_copy *copies;
     size_t n;
-    bool unknown;       /* a copy, or a device in the search, could not be asked */
-    bool search_failed; /* a search was made, and found nothing */
+    bool unknown;   /* a copy, or a device in the search, could not be asked */
+    bool unseen;    /* a recorded copy could not */
+    bool is_open;   /* without that, digests cannot be judged */
+    bool is_queued; /* for replication */
 };
 
 static bool matches_row(const struct fix *f, const struct fsck_copy *copy)
@@ -58,7 +60,7 @@ static void look_at_recorded(struct fix *f)
         struct fsck_copy *copy = &f->copies[f->n++];
         copy->devid = c->file.devids.rows[i];
         look_at(f, copy);
-        f->unknown = f->unknown || copy->state == COPY_UNKNOWN;
+        f->unknown = f->unseen = f->unseen || copy->state == COPY_UNKNOWN;
         if (copy->state == COPY_MISSING && c->first_try)
             fsck_log(c, "MISS", copy->devid);
         if (copy->state == COPY_LENGTH && c->first_try)
@@ -123,7 +125,6 @@ static bool search(struct fix *f)
         found = true;
     }
     free(order);
-    f->search_failed = !found;
     return found;
 }
 
@@ -261,6 +262,12 @@ static void compare_digests(struct fix *f)
     bool class_hash = c->class != NULL && c->class->hashtype != 0;
     if (first_digest(f) == NULL)
         return;
+    /* The copy that cannot be asked may be the good one: what the others agree on is no checksum to throw it away by.
+     */
+    if (f->unseen && !any_matches_row(f)) {
+        f->is_open = true;
+        return;
+    }
     if (has_row && c->file.checksum.hashtype != f->alg) {
         other_algorithm(f);
         return;
@@ -302,7 +309,9 @@ static void queue_if_needed(struct fix *f)
         fsck_stopped(c);
         return;
     }
-    fsck_log(c, "REPL", 0);
+    f->is_queued = true;
+    if (c->first_try || !f->is_open)
+        fsck_log(c, "REPL", 0);
     if (job_recounts(c->w) && c->file.devids.n != c->file.file.devcount &&
         store_file_recount(c->w->st, c->fid) != MOG_OK)
         fsck_stopped(c);
@@ -328,7 +337,10 @@ static enum fsck_result fix(struct fix *f)
         compare_digests(f);
     forget_bad(f, true);
     queue_if_needed(f);
-    return f->unknown && !f->search_failed && count_good(f) == 0 ? FSCK_STALLED : FSCK_HANDLED;
+    if (!f->unseen || (f->is_queued && !f->is_open))
+        return FSCK_HANDLED;
+    log_warn("Fsck stalled for fid FID[f=%" PRIu64 "]: a copy's device is unreachable", c->fid);
+    return FSCK_STALLED;
 }
 
 enum fsck_result fsck_fix(struct fsck_check *c)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The check of files: every code that it logs, and what it leaves behind, on SQLite and MariaDB."""
+import contextlib
 import hashlib
 import os
 import threading
@@ -193,6 +194,33 @@ class Fsck(ClusterTest):
                 self.client.request("set_state", host="node2", device=3, state=state)
             self.cluster.wait_writeable([3])
 
+    # ---- a device that is away for a while ----
+
+    @contextlib.contextmanager
+    def node2_away(self, fid, text):
+        """The check looks at the file, says so in the log, and finds nothing else to tell; then the node comes back."""
+        node, db = self.cluster.nodes[1], self.cluster.database
+        before = self.cluster.tracker.log().count(text)
+        node.stop()
+        try:
+            self.cluster.wait_observed(3, "unreachable")
+            self.client.request("fsck_clearlog")
+            db.execute(f"INSERT INTO file_to_queue (fid, type, nexttry) VALUES ({fid}, 1, 0)")
+            wait_until(lambda: self.cluster.tracker.log().count(text) > before, what=text)
+            self.assertEqual(db.rows(f"SELECT evcode FROM fsck_log WHERE fid={fid}"), [])
+            yield
+        finally:
+            node.start()
+        self.cluster.wait_writeable([3, 4])
+
+    def check_again(self, fid):
+        """The codes that are logged when its time has come."""
+        db = self.cluster.database
+        self.assertEqual(len(db.rows(f"SELECT fid FROM file_to_queue WHERE fid={fid}")), 1, "it was to wait")
+        db.execute(f"UPDATE file_to_queue SET nexttry=0 WHERE fid={fid}")
+        wait_until(lambda: db.rows(f"SELECT fid FROM file_to_queue WHERE fid={fid}") == [], what="it is checked again")
+        return db.rows(f"SELECT evcode, devid FROM fsck_log WHERE fid={fid} ORDER BY logid")
+
     # ---- digests ----
 
     MD5 = hashlib.md5(b"12345").hexdigest()
@@ -215,6 +243,21 @@ class Fsck(ClusterTest):
         fid = self.place(b"12345", {1: None, 3: b"54321"}, [1, 3], class_=self.class_with("MD5"))
         self.expect(fid, ["BSUM"], [1, 3], 2, False)
         self.assertEqual(self.checksum(fid), [])
+
+    def test_the_first_checksum_waits_for_all_copies(self):
+        """One that cannot be asked may be the good one, and would be thrown away by what the other one has."""
+        fid = self.place(b"12345", {1: b"54321", 3: None}, [1, 3], class_=self.class_with("MD5"))
+        with self.node2_away(fid, f"Fsck stalled for fid FID[f={fid}]"):
+            self.assertEqual(self.checksum(fid), [])
+        self.assertEqual(self.check_again(fid), [["BSUM", None]])
+        self.assertEqual((self.on(fid), self.checksum(fid)), ([1, 3], []))
+
+    def test_digests_of_a_device_that_is_away_are_not_left_out(self):
+        self.client.request("set_server_setting", key="fsck_checksum", value="MD5")
+        fid = self.place(b"12345", {1: None, 3: b"54321"}, [1, 3])
+        with self.node2_away(fid, f"Fsck stalled for fid FID[f={fid}]"):
+            pass
+        self.assertEqual(self.check_again(fid), [["MSUM", None]])
 
     def test_checksum_is_right(self):
         fid = self.place(b"12345", {1: None, 3: None}, [1, 3], class_=self.class_with("MD5"), checksum=(1, self.MD5))
