@@ -15,6 +15,7 @@ enum { LOCK_WAIT_S = 1, LOCKED_RETRY_S = 10 };
 
 void fsck_log(struct fsck_check *c, const char *code, uint32_t devid)
 {
+    c->has_told = true;
     if (store_fsck_log(c->w->st, code, c->fid, devid) != MOG_OK)
         log_warn("fsck: event %s of fid %" PRIu64 " was not stored: %s", code, c->fid, store_failure(c->w->st)->text);
     log_debug("fsck: %s fid=%" PRIu64 " dev=%" PRIu32, code, c->fid, devid);
@@ -211,8 +212,8 @@ enum job_result job_fsck(struct job_worker *w, const struct store_queue_row *row
         if (c.was_stopped && result == FSCK_HANDLED)
             result = FSCK_STALLED;
     }
-    /* A stalled fid is due again when its claim would run out; the failure is counted, so that codes are logged once.
-     */
+    /* A stalled fid is due again when its claim would run out. The failure is counted if codes were logged, so that
+     * these are logged once, but not before there was anything to tell. */
     if (result == FSCK_HANDLED)
         e = store_queue_done(w->st, STORE_QUEUE_FSCK, row->fid);
     else if (job_is_stopping(w))
@@ -220,7 +221,7 @@ enum job_result job_fsck(struct job_worker *w, const struct store_queue_row *row
     else if (result == FSCK_LOCKED)
         e = store_queue_defer(w->st, STORE_QUEUE_FSCK, row->fid, LOCKED_RETRY_S, false);
     else
-        e = store_queue_defer(w->st, STORE_QUEUE_FSCK, row->fid, STORE_QUEUE_LEASE_S, true);
+        e = store_queue_defer(w->st, STORE_QUEUE_FSCK, row->fid, STORE_QUEUE_LEASE_S, c.has_told || !c.first_try);
     if (e != MOG_OK)
         job_log_store(w, "check", row->fid);
     policy_free(c.policy);

@@ -34,6 +34,7 @@ struct fsck_check {
     struct job_worker *w;
     uint64_t fid;
     bool first_try; /* codes that a stalled fid would repeat are logged once */
+    bool has_told;  /* something was logged */
     bool policy_only, digests_off;
     bool was_stopped;      /* the database did not do all that it was told: to be checked again later */
     enum digest_type mode; /* algorithm for all classes; DIGEST_NONE: by class */

@@ -221,6 +221,12 @@ class Fsck(ClusterTest):
         wait_until(lambda: db.rows(f"SELECT fid FROM file_to_queue WHERE fid={fid}") == [], what="it is checked again")
         return db.rows(f"SELECT evcode, devid FROM fsck_log WHERE fid={fid} ORDER BY logid")
 
+    def test_what_was_not_told_before_is_told(self):
+        fid = self.place(b"12345", {1: None, 3: None}, [1, 3])
+        with self.node2_away(fid, "Connectivity problem reaching device 3"):
+            os.unlink(self.device_file(3, fid))
+        self.assertEqual(self.check_again(fid), [["MISS", "3"], ["REPL", None]])
+
     # ---- digests ----
 
     MD5 = hashlib.md5(b"12345").hexdigest()
