@@ -66,21 +66,29 @@ static void usage_failed(struct monitor_probe *p, const struct probe_item *item,
                          const struct mog_fail *f)
 {
     const struct cluster_device *d = item->device;
-    bool changed;
+    bool changed = monitor_seen_set_device(p->seen, d->devid, DEVICE_UNREACHABLE);
     if (elapsed_ms < FAST_FAILURE_MS) {
         uint32_t port = d->host->http_get_port != 0 ? d->host->http_get_port : d->host->http_port;
-        changed = monitor_seen_set_device(p->seen, d->devid, DEVICE_UNREACHABLE);
         if (monitor_seen_may_log(p->seen, d->devid, changed))
             log_warn("Port %u not listening on %s (http://%s:%u/dev%u/usage)?  Error was: %s", port, d->host->ip,
                      d->host->ip, port, d->devid, f->text);
         return;
     }
-    changed = monitor_seen_set_host(p->seen, d->hostid, HOST_UNREACHABLE);
-    if (monitor_seen_may_log(p->seen, d->devid, changed))
-        log_warn("monitor: host %s does not answer in time, none of its devices is used: %s", d->host->name, f->text);
     pthread_mutex_lock(&p->lock);
-    item->host->hangs = true;
+    bool is_disk = item->host->answered;
+    item->host->hangs = !is_disk;
     pthread_mutex_unlock(&p->lock);
+    /* Where others of the host answer it is the device alone: else the host would come and go with each of them. */
+    if (is_disk) {
+        if (monitor_seen_may_log(p->seen, d->devid, changed))
+            log_warn("monitor: dev%u of host %s does not answer in time, it is not used: %s", d->devid, d->host->name,
+                     f->text);
+        return;
+    }
+    /* Each round asks another device of a host that hangs, until all have been asked: no news each time. */
+    bool is_news = monitor_seen_set_host(p->seen, d->hostid, HOST_UNREACHABLE);
+    if ((is_news || !changed) && monitor_seen_may_log(p->seen, d->devid, is_news))
+        log_warn("monitor: host %s does not answer in time, none of its devices is used: %s", d->host->name, f->text);
 }
 
 static void test_write(struct probe_thread *t, const struct cluster_device *d)
@@ -223,13 +231,20 @@ void monitor_probe_free(struct monitor_probe *p)
     free(p);
 }
 
+/* Those of each host side by side, with what did not answer last: the first is taken for the host. */
 static int by_host(const void *a, const void *b)
 {
-    uint32_t x = ((const struct probe_item *)a)->device->hostid, y = ((const struct probe_item *)b)->device->hostid;
-    return x < y ? -1 : x > y;
+    const struct cluster_device *x = ((const struct probe_item *)a)->device,
+                                *y = ((const struct probe_item *)b)->device;
+    bool x_failed = x->seen == DEVICE_UNREACHABLE, y_failed = y->seen == DEVICE_UNREACHABLE;
+    if (x->hostid != y->hostid)
+        return x->hostid < y->hostid ? -1 : 1;
+    if (x_failed != y_failed)
+        return x_failed ? 1 : -1;
+    return x->devid < y->devid ? -1 : x->devid > y->devid;
 }
 
-/* The items of the round, those of each host side by side. */
+/* The items of the round. */
 static size_t fill_items(struct monitor_probe *p, const struct cluster *c)
 {
     size_t n = 0;

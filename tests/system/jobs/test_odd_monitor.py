@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The monitor against storage nodes that fail, hang, or answer otherwise than ours do."""
+import threading
 import time
 import unittest
 
@@ -76,6 +77,39 @@ class OddMonitor(FakeNodesTest):
         end = time.monotonic() + 4
         wait_until(lambda: time.monotonic() > end)
         self.assertEqual(calls, ["watch"] * 2)
+
+
+class HungDisks(FakeNodesTest):
+    """A node of which one disk hangs: the others are used all the same, and that one is not."""
+
+    def check(self, hung, other):
+        """Host h1 alone takes files now."""
+        release = threading.Event()
+
+        def hang(_):
+            release.wait(60)
+            return False
+        self.fakes[0].rule("GET", f"/dev{hung}/usage", hang)
+        try:
+            wait_until(lambda: self.observed(hung)["observed_state"] == "unreachable" and
+                       self.observed(other)["observed_state"] == "writeable")
+            wait_until(lambda: self.client.call("create_open", domain=self.name, **{"class": "one"}, key="k").ok)
+            end = time.monotonic() + 6  # two rounds and more
+            while time.monotonic() < end:
+                opened = self.client.request("create_open", domain=self.name, **{"class": "one"}, key="k")
+                self.assertEqual(opened["devid"], str(other))
+                time.sleep(0.1)
+        finally:
+            self.fakes[0].rules.clear()
+            release.set()
+        self.cluster.wait_writeable([hung, other])
+
+    def test_a_disk_that_hangs_costs_no_other(self):
+        self.client.request("create_device", devid=11, hostname="h1")
+        self.client.request("set_state", host="h2", device=2, state="readonly")
+        self.cluster.wait_writeable([1, 11])
+        self.check(11, 1)
+        self.check(1, 11)
 
 
 class HungHosts(ClusterTest):
