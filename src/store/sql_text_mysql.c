@@ -21,7 +21,8 @@ const char *const sql_text_mysql[SQL_STMTS] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     /* Strict: what does not fit is refused, never cut. And nothing else: a server may read quotes as names. */
-    [SQL_SETUP] = "SET SESSION innodb_lock_wait_timeout = 20, sql_mode = 'STRICT_ALL_TABLES'",
+    /* wait_timeout: a connection says nothing while a file is copied, and the file's lock ends with it. */
+    [SQL_SETUP] = "SET SESSION innodb_lock_wait_timeout = 20, wait_timeout = 86400, sql_mode = 'STRICT_ALL_TABLES'",
     [SQL_PING] = "SELECT 1",
     [SQL_NOW] = "SELECT " NOW,
     /* Two constant tables: the server would otherwise open all that it has. */

@@ -20,7 +20,11 @@ const char *const sql_text_pgsql[SQL_STMTS] = {
     [SQL_BEGIN] = "BEGIN",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
-    [SQL_SETUP] = "SELECT set_config('lock_timeout', '20s', false), set_config('statement_timeout', ?, false)",
+    /* A connection says nothing while a file is copied, and the file's lock ends with it. Servers before 14 have no
+     * such limit. */
+    [SQL_SETUP] = "SELECT set_config('lock_timeout', '20s', false), set_config('statement_timeout', ?, false), "
+                  "CASE WHEN current_setting('idle_session_timeout', true) IS NOT NULL "
+                  "THEN set_config('idle_session_timeout', '0', false) END",
     [SQL_PING] = "SELECT 1",
     [SQL_NOW] = "SELECT " NOW,
     [SQL_INSPECT] =

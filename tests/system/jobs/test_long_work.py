@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A copy, and a digest, that last longer than the lock of their file would."""
+"""A copy, and a digest, that last longer than the lock of their file would, or than a server likes its connections to rest."""
 import threading
+import time
 import unittest
 
 from cluster import wait_until
@@ -64,6 +65,41 @@ class LongWork(FakeNodesTest):
         go_on.set()
         for fake in self.fakes:
             fake.side_answer = None
+
+
+class Patience(FakeNodesTest):
+    """The connection says nothing while a copy lasts; its lock must not go meanwhile."""
+
+    database = "mariadb"
+    limits = ["SET GLOBAL wait_timeout = 3"]  # seconds; some administrators want a minute
+
+    def test_a_copy_is_longer_than_the_server_is_patient(self):
+        for limit in self.limits:
+            self.cluster.database.execute(limit)
+        self.cluster.tracker.stop()
+        self.cluster.tracker.start()
+        self.client = self.cluster.client()
+        self.cluster.wait_writeable([1, 2])
+        data = b"x" * 14
+        fid, here, _ = self.stored("two", data)
+
+        def drip(handler):
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(data)))
+            handler.end_headers()
+            for at in range(len(data)):
+                time.sleep(0.5)
+                handler.wfile.write(data[at:at + 1])
+                handler.wfile.flush()
+        self.fakes[0].rule("GET", here, drip)
+        self.want(1)
+        wait_until(lambda: self.on(fid) == [1, 2], what="it is copied")
+        self.assertEqual(len(self.fakes[0].seen("GET", here)), 1, "at the first try")
+
+
+class PatienceOfPostgres(Patience):
+    database = "postgres"
+    limits = ["ALTER SYSTEM SET idle_session_timeout = '3s'", "SELECT pg_reload_conf()"]
 
 
 if __name__ == "__main__":
