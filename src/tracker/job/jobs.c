@@ -252,6 +252,9 @@ static void work(void *worker, void *value)
     struct job_worker *w = worker;
     struct job_item *item = value;
     struct jobs *j = w->jobs;
+    /* A move may have stood here for long, before others: a file that has been stored meanwhile is copied first. */
+    if (item->kind == ITEM_QUEUE && item->queue == STORE_QUEUE_REBALANCE && !job_is_stopping(w))
+        (void)work_on_copy(w);
     if (item->kind == ITEM_QUEUE)
         wait_for_turn(w, item->queue);
     if (job_is_stopping(w)) {

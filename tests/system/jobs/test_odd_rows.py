@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Moves and deletions that meet odd nodes, and rows that make no sense."""
+import time
 import unittest
 
 from cluster import wait_until
@@ -43,6 +44,28 @@ class OddRows(FakeNodesTest):
         self.fakes[0].rules.clear()
         self.cluster.database.execute("UPDATE file_to_delete2 SET nexttry=0")
         wait_until(lambda: self.on(fid) == [])
+
+    def test_a_new_file_does_not_wait_for_all_moves(self):
+        self.want(0)
+        self.client.request("set_state", host="h2", device=2, state="readonly")
+        fids = [self.client.upload(self.name, f"k{i}", b"abc", class_="one")["fid"] for i in range(8)]
+        self.client.request("set_state", host="h2", device=2, state="alive")
+        self.cluster.wait_writeable([1, 2])
+
+        def slow(_):
+            time.sleep(1)
+            return False
+        self.fakes[1].rule("PUT", "/dev2/0/", slow)
+        self.cluster.database.execute("INSERT INTO file_to_queue (fid, devid, type, nexttry, arg) VALUES " +
+                                      ", ".join(f"({fid}, 1, 2, 0, '2')" for fid in fids))
+        self.want(1)
+        wait_until(lambda: self.fakes[1].seen("PUT", "/dev2/0/"), what="the moves have begun")
+        new = self.client.upload(self.name, "new", b"abc", class_="two")["fid"]
+        wait_until(lambda: self.on(new) == [1, 2], what="it is copied")
+        left = int(self.rows("SELECT COUNT(*) FROM file_to_queue WHERE type=2")[0][0])
+        self.assertGreaterEqual(left, 2, "before the moves that were there first")
+        wait_until(lambda: self.rows("SELECT COUNT(*) FROM file_to_queue WHERE type=2") == [["0"]])
+        self.assertEqual([self.on(fid) for fid in fids], [[2]] * 8, "which are done, too")
 
     # ---- rows that make no sense ----
 
