@@ -79,6 +79,13 @@ static enum mog_err look_if_saved(struct inject *in, uint32_t devid, bool *is_sa
     return e;
 }
 
+/* Alive or drained, as rebalance_sources() wants them. */
+static bool may_be_source(const char *status)
+{
+    enum device_status s;
+    return devstate_parse_device(span_of(status), &s) && devstate_rights(s)->write;
+}
+
 /* Take the device out of use while it is emptied, and remember what it was. */
 static enum mog_err drain_source(struct inject *in)
 {
@@ -87,7 +94,8 @@ static enum mog_err drain_source(struct inject *in)
     bool is_saved = false;
     char text[40];
     enum mog_err e = store_device_get(st, in->state.current, &row);
-    if (e == MOG_ENOTFOUND || (e == MOG_OK && strcmp(row.status, "dead") == 0)) {
+    /* The operator may have taken it out of use since it was chosen. */
+    if (e == MOG_ENOTFOUND || (e == MOG_OK && !may_be_source(row.status))) {
         log_warn("rebalance: dev%" PRIu32 " cannot be drained, it is left out", in->state.current);
         rebalance_finish_source(&in->state);
         return save_state(in);

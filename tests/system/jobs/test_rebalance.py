@@ -114,6 +114,20 @@ class Rebalance(ClusterTest):
         self.client.admin("!want 3 replicate")
         wait_until(lambda: self.cluster.database.rows("SELECT COUNT(*) FROM file_to_queue WHERE type=2") == [["0"]], 60)
 
+    def test_a_source_that_is_not_to_be_written_to_is_left_alone(self):
+        """Taken out of use by the operator after the rebalance began, before its turn came."""
+        self.fill(3)
+        self.client.request("set_state", host="node1", device=1, state="down")
+        self.client.request("rebalance_set_policy", policy="from_devices=1 to_devices=2")
+        self.cluster.database.execute("INSERT INTO server_settings (field, value) VALUES "
+                                      f"('rebal_state', 'completed_devs= source_devs=1 limit=0 time_started=1')")
+        self.client.request("rebalance_start")
+        wait_until(lambda: self.client.request("server_setting", key="rebal_host")["value"] == "", 60, "it has ended")
+        self.assertEqual((self.count(1), self.status(1)), (3, "down"))
+        self.assertIn("dev1 cannot be drained", self.cluster.tracker.log())
+        self.client.request("set_state", host="node1", device=1, state="alive")
+        self.cluster.wait_writeable([1])
+
     def test_without_destinations_it_stops(self):
         self.fill(2)
         self.client.request("rebalance_set_policy", policy="from_devices=1 to_percent_free=99.9999")
