@@ -230,13 +230,22 @@ static enum mog_err next_of_all(struct job_worker *w, const struct scope *s, uns
     return MOG_OK;
 }
 
-/* Queue them and note that, or, when nothing is left, the end. In a transaction. */
+/*
+ * Queue them and note that, or, when nothing is left, the end. Not when the check was reset while its fids were being
+ * looked for (MOG_ENOTFOUND): the next pass begins where that says. In a transaction.
+ */
 static enum mog_err advance_fsck(struct job_worker *w, const struct scope *s, const struct store_todo *items, size_t n,
                                  uint64_t last)
 {
+    int64_t highest = 0;
+    enum mog_err e = store_setting_get_int(w->st, "fsck_highest_fid_checked", 0, &highest);
+    if (e == MOG_OK && highest != s->highest)
+        e = MOG_ENOTFOUND;
+    if (e != MOG_OK)
+        return e;
     if (last == 0)
         return end_fsck(w, s->highest);
-    enum mog_err e = n != 0 ? store_todo_add(w->st, STORE_QUEUE_FSCK, items, n) : MOG_OK;
+    e = n != 0 ? store_todo_add(w->st, STORE_QUEUE_FSCK, items, n) : MOG_OK;
     if (e == MOG_OK)
         e = store_setting_set_int(w->st, "fsck_highest_fid_checked", (int64_t)last);
     if (e == MOG_OK && n != 0)

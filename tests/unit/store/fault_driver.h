@@ -10,14 +10,15 @@ static const struct sql_driver *fault_real;
 
 /* What is to fail, and what did. */
 static struct {
-    int at;             /* the call that fails: 1 is the next; 0: none */
-    int times;          /* how many in a row */
-    int failed;         /* how many did */
-    enum mog_err error; /* how; MOG_EDBDOWN and MOG_ETIMEOUT end the connection */
-    bool is_refusal;    /* the connection's end is known to have come before the statement */
-    bool is_late;       /* the statement is done first, and its answer lost */
-    size_t writes;      /* statements that began, and may have changed something */
-    bool is_thorough;   /* rollbacks and looks at a connection can fail too, and a deadlock rolls back */
+    int at;                  /* the call that fails: 1 is the next; 0: none */
+    int times;               /* how many in a row */
+    int failed;              /* how many did */
+    enum mog_err error;      /* how; MOG_EDBDOWN and MOG_ETIMEOUT end the connection */
+    bool is_refusal;         /* the connection's end is known to have come before the statement */
+    bool is_late;            /* the statement is done first, and its answer lost */
+    size_t writes;           /* statements that began, and may have changed something */
+    bool is_thorough;        /* rollbacks and looks at a connection can fail too, and a deadlock rolls back */
+    void (*meanwhile)(void); /* a statement that is to fail does not, and this happens just before it; NULL: nothing */
 } fault;
 
 static void fault_clear(void)
@@ -71,6 +72,10 @@ static enum mog_err fault_run(struct sql_conn *c, enum sql_stmt id, size_t size,
     bool can_fail = id != SQL_ROLLBACK || fault.is_thorough;
     if (!can_fail || !fault_strikes())
         return fault_real->run(c, id, size, args, n_args, r, f);
+    if (fault.meanwhile != NULL) {
+        fault.meanwhile();
+        return fault_real->run(c, id, size, args, n_args, r, f);
+    }
     if (fault.is_late && fault_real->run(c, id, size, args, n_args, r, f) != MOG_OK)
         return fault_fail(c, f);
     sql_result_reset(r);

@@ -534,12 +534,54 @@ START_TEST(every_pass_ends_well)
 }
 END_TEST
 
+/* ---- a client in the middle ---- */
+
+static bool did_reset;
+
+static void reset_check(void)
+{
+    if (worker.st->has_writer)
+        return; /* nobody else can write before the transaction ends */
+    sql("UPDATE server_settings SET value = '0' WHERE field IN ('fsck_highest_fid_checked', 'fsck_fids_checked')");
+    did_reset = true;
+}
+
+START_TEST(a_reset_counts_whenever_it_comes)
+{
+    const char *const *const checks[] = {fsck_of_all, fsck_of_class};
+    set_up();
+    fault.is_thorough = false;
+    for (size_t i = 0; i < 2; i++) {
+        size_t resets = 0;
+        bool is_over = false;
+        for (int at = 1; !is_over; at++) {
+            begin_again(checks[i]);
+            pass();
+            int64_t first = setting("fsck_highest_fid_checked");
+            ck_assert_int_gt(first, 0);
+            inject(IN_DATABASE, at);
+            fault.meanwhile = reset_check;
+            did_reset = false;
+            pass();
+            is_over = !did_strike(IN_DATABASE);
+            end_injection();
+            fault.meanwhile = NULL;
+            resets += did_reset;
+            ck_assert_msg(!did_reset || setting("fsck_highest_fid_checked") <= first, "check %zu at %d goes on", i, at);
+        }
+        ck_assert_uint_gt(resets, 5);
+    }
+    tear_down();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("failing_master");
     TCase *tcase = tcase_create("failing_master");
     tcase_set_timeout(tcase, 250);
     tcase_add_loop_test(tcase, every_pass_ends_well, 0, INJECTORS);
+    tcase_add_test(tcase, a_reset_counts_whenever_it_comes);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
