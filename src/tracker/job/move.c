@@ -7,6 +7,7 @@
 #include "common/num.h"
 #include "store/store_file.h"
 #include "store/store_lock.h"
+#include "tracker/policy/policy.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -129,33 +130,84 @@ static size_t hosts_without(const struct cluster_device *const *on, size_t n, si
     return hosts;
 }
 
+/* A file with too many copies: those that count, and what is to hold without one of them. */
+struct surplus {
+    struct job_worker *w;
+    const struct cluster_class *class; /* NULL, or `policy`: nothing to judge by */
+    struct policy *policy;
+    const struct cluster_device **on;
+    size_t n;
+};
+
+/* Whether the policy is satisfied without the copy at `skip`: else another one would have to be made for it. */
+static bool is_happy_without(const struct surplus *s, size_t skip)
+{
+    if (s->class == NULL || s->policy == NULL)
+        return false;
+    uint32_t *on = mem_calloc(s->n, sizeof(*on));
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        if (i != skip)
+            on[n++] = s->on[i]->devid;
+    }
+    const struct policy_question q = {
+        .cluster = s->w->cluster, .on = on, .n_on = n, .mindevcount = s->class->mindevcount, .rng = &s->w->rng};
+    struct policy_answer a;
+    policy_ask(s->policy, &q, &a);
+    bool is_happy = policy_is_happy(&a);
+    policy_answer_fini(&a);
+    free(on);
+    return is_happy;
+}
+
+/* The copy that is missed least; 0: none can go now. */
+static uint32_t pick_surplus(const struct surplus *s)
+{
+    uint32_t best = 0;
+    size_t best_hosts = 0;
+    bool best_is_happy = false;
+    for (size_t i = 0; i < s->n; i++) {
+        if (!cluster_device_can_delete(s->on[i]) || !cluster_device_is_readable(s->on[i]))
+            continue;
+        bool is_happy = is_happy_without(s, i);
+        size_t hosts = hosts_without(s->on, s->n, i);
+        if (best != 0 && (is_happy < best_is_happy || (is_happy == best_is_happy && hosts <= best_hosts)))
+            continue;
+        best = s->on[i]->devid;
+        best_hosts = hosts;
+        best_is_happy = is_happy;
+    }
+    return best;
+}
+
 bool move_shed(struct job_worker *w, uint64_t fid)
 {
-    struct store_devids devids = {0};
-    if (store_devfid_list(w->st, fid, &devids) != MOG_OK) {
-        job_log_store(w, "removal of a copy", fid);
+    struct store_found file;
+    struct surplus s = {.w = w};
+    struct mog_fail ignored = {0};
+    memset(&file, 0, sizeof(file));
+    enum mog_err e = store_file_get(w->st, fid, STORE_READ_DEVIDS, &file);
+    if (e != MOG_OK) {
+        if (e != MOG_ENOTFOUND)
+            job_log_store(w, "removal of a copy", fid);
+        store_found_free(&file);
         return false;
     }
-    const struct cluster_device **on = mem_calloc(devids.n, sizeof(*on));
-    size_t n = 0, best_hosts = 0;
-    uint32_t best = 0;
-    rng_shuffle(&w->rng, devids.rows, devids.n, sizeof(*devids.rows));
-    for (size_t i = 0; i < devids.n; i++) {
-        const struct cluster_device *d = cluster_device_by_id(w->cluster, devids.rows[i]);
+    s.class = cluster_class_by_id(w->cluster, file.file.dmid, file.file.classid);
+    if (s.class != NULL && policy_parse(span_of(s.class->replpolicy), &s.policy, &ignored) != MOG_OK)
+        s.policy = NULL;
+    s.on = mem_calloc(file.devids.n, sizeof(*s.on));
+    rng_shuffle(&w->rng, file.devids.rows, file.devids.n, sizeof(*file.devids.rows));
+    for (size_t i = 0; i < file.devids.n; i++) {
+        const struct cluster_device *d = cluster_device_by_id(w->cluster, file.devids.rows[i]);
         if (d != NULL && !cluster_device_is_dead(d))
-            on[n++] = d;
+            s.on[s.n++] = d;
     }
-    for (size_t i = 0; i < n; i++) {
-        size_t hosts = hosts_without(on, n, i);
-        if (cluster_device_can_delete(on[i]) && cluster_device_is_readable(on[i]) &&
-            (best == 0 || hosts > best_hosts)) {
-            best = on[i]->devid;
-            best_hosts = hosts;
-        }
-    }
-    free(on);
-    store_devids_free(&devids);
-    return best != 0 && move_away(w, fid, best, NULL, 0) == MOVE_DONE;
+    uint32_t devid = pick_surplus(&s);
+    free(s.on);
+    policy_free(s.policy);
+    store_found_free(&file);
+    return devid != 0 && move_away(w, fid, devid, NULL, 0) == MOVE_DONE;
 }
 
 enum job_result job_rebalance(struct job_worker *w, const struct store_queue_row *row)

@@ -122,6 +122,28 @@ class Replication(ClusterTest):
         wait_until(lambda: self.client.request("file_info", domain=self.name, key="k")["devcount"] == "2")
         self.assertEverywhere("k", b"abc")
 
+    def test_the_surplus_copy_is_not_the_only_one_of_its_zone(self):
+        near, far = [f"{node.address}/32" for node in self.cluster.nodes[:2]], f"{self.cluster.nodes[2].address}/32"
+        zones = {"network_zones": "near,far", "zone_near": ",".join(near), "zone_far": far}
+        for key, value in zones.items():
+            self.client.request("set_server_setting", key=key, value=value)
+            self.addCleanup(self.client.request, "set_server_setting", key=key, value="")
+        self.client.request("clear_cache")
+        self.client.request("create_class", domain=self.name, **{"class": "zones"}, mindevcount=2,
+                            replpolicy="HostsPerNetwork(near=1, far=1)")
+        fids = [self.client.upload(self.name, f"k{i}", b"abc", class_="three")["fid"] for i in range(12)]
+        for fid in fids:
+            self.wait_hosts(fid, 3)
+        there = {fid: self.on(fid) & {5, 6} for fid in fids}
+        for i in range(len(fids)):
+            self.client.request("updateclass", domain=self.name, key=f"k{i}", **{"class": "zones"})
+
+        def shed():
+            self.client.request("replicate_now")
+            return all(len(self.on(fid)) == 2 for fid in fids)
+        wait_until(shed, what="one copy of each is gone")
+        self.assertEqual({fid: self.on(fid) & {5, 6} for fid in fids}, there, "none was moved for that")
+
     def test_delete_removes_the_files(self):
         fid = self.client.upload(self.name, "gone", b"abc" * 1000, class_="three")["fid"]
         self.wait_hosts(fid, 3)
