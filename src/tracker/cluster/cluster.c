@@ -99,6 +99,12 @@ bool cluster_device_is_monitored(const struct cluster_device *d)
     return host_is_open(d->host) && devstate_rights(d->status)->monitored;
 }
 
+enum device_seen cluster_device_seen(const struct cluster_device *d)
+{
+    bool is_cut_off = d->host != NULL && d->host->seen == HOST_UNREACHABLE && cluster_device_is_monitored(d);
+    return is_cut_off ? DEVICE_UNREACHABLE : d->seen;
+}
+
 bool cluster_device_is_seen_unreachable(const struct cluster_device *d)
 {
     return d->host == NULL || d->host->seen != HOST_REACHABLE || d->seen == DEVICE_UNREACHABLE ||

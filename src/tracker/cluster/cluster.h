@@ -112,6 +112,8 @@ bool cluster_device_is_readable(const struct cluster_device *d);                
 bool cluster_device_gets_files(const struct cluster *c, const struct cluster_device *d); /* a destination */
 bool cluster_device_can_delete(const struct cluster_device *d);                          /* by status alone */
 bool cluster_device_is_monitored(const struct cluster_device *d);
+/* For people: what was seen last of a device whose host no longer answers is not what it is in. */
+enum device_seen cluster_device_seen(const struct cluster_device *d);
 bool cluster_device_is_seen_writeable(const struct cluster_device *d);
 bool cluster_device_is_seen_unreachable(const struct cluster_device *d);
 bool cluster_device_is_dead(const struct cluster_device *d);

@@ -136,7 +136,7 @@ static void add_device(struct cmd_ctx *ctx, size_t n, const struct cluster_devic
     bool known = cluster_device_free_mb(d, &free_mb) || (d->has_total && d->mb_total == 0);
     add_number(ctx, known, free_mb, "mb_free", n);
     cmd_addf(ctx, span_of(""), "dev%zu_mb_asof", n);
-    cmd_addf(ctx, span_of(devstate_device_seen_word(d->seen)), "dev%zu_observed_state", n);
+    cmd_addf(ctx, span_of(devstate_device_seen_word(cluster_device_seen(d))), "dev%zu_observed_state", n);
     cmd_addf(ctx, span_of(percent), "dev%zu_utilization", n);
     add_number(ctx, d->seen != DEVICE_NOT_SEEN, d->rejects_bad_md5, "reject_bad_md5", n);
 }

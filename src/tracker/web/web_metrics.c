@@ -227,7 +227,7 @@ static void device_states(const struct cluster *c, char **labels, struct buf *ou
     for (size_t i = 0; i < c->n_devices; i++) {
         for (size_t k = 0; k < sizeof(seen) / sizeof(seen[0]); k++)
             buf_printf(out, "mogilefsd_device_observed{%s,state=\"%s\"} %d\n", labels[i],
-                       devstate_device_seen_word(seen[k]), c->devices[i].seen == seen[k]);
+                       devstate_device_seen_word(seen[k]), cluster_device_seen(&c->devices[i]) == seen[k]);
     }
 }
 

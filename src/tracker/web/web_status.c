@@ -144,7 +144,7 @@ static void devices(const struct cluster *c, struct report_device *out)
         out[i] = (struct report_device){.devid = d->devid,
                                         .hostid = d->hostid,
                                         .status = devstate_device_word(d->status),
-                                        .observed = devstate_device_seen_word(d->seen),
+                                        .observed = devstate_device_seen_word(cluster_device_seen(d)),
                                         .weight = d->weight,
                                         .has_usage = d->has_total && d->has_used,
                                         .mb_total = d->mb_total,

@@ -62,7 +62,7 @@ static void learn_places(const struct cluster *c, struct findings *f, struct rep
             (struct report_place){.devid = d->devid,
                                   .hostid = d->hostid,
                                   .status = devstate_device_word(d->status),
-                                  .observed = devstate_device_seen_word(d->seen),
+                                  .observed = devstate_device_seen_word(cluster_device_seen(d)),
                                   .host = d->host != NULL ? d->host->name : NULL,
                                   .host_status = d->host != NULL ? devstate_host_word(d->host->status) : NULL,
                                   .has_usage = d->has_total && d->has_used,

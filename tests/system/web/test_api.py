@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import threading
 import unittest
@@ -10,6 +11,7 @@ import urllib.parse
 
 from cluster import run, wait_until
 from fake_node import FakeNode
+from waiting import freeze
 from web_case import WebTest
 
 MOVING = {"time", "queues_age_s", "current_time", "uptime", "queries", "clients", "bored_queryworkers", "utilization",
@@ -253,6 +255,32 @@ class Guard(ApiTest):
                        "/api/why/?domain=x&key=y", "//api/status", "/API/status", "/page.html", "/api/status%00"):
             self.assertEqual(self.fetch(target).status, 404, target)
         self.client.request("noop")
+
+
+class HangingHost(ApiTest):
+    """A host that takes connections and says nothing: nobody shows its devices as what they were before."""
+
+    nodes = 2
+
+    def test_its_devices_are_unreachable(self):
+        node = self.cluster.nodes[1]
+        freeze(node.pid)
+        try:
+            wait_until(lambda: self.api("/api/status")["hosts"][1]["observed_state"] == "unreachable")
+            self.assertEqual([d["observed_state"] for d in self.api("/api/status")["devices"]], ["writeable", "unreachable"])
+            self.assertEqual(self.cluster.devices()[2]["observed_state"], "unreachable")
+            now = self.metrics()
+            self.assertEqual([now[f'mogilefsd_device_observed{{device="dev2",host="node2",state="{state}"}}']
+                              for state in ("writeable", "readable", "unreachable")], [0, 0, 1])
+        finally:
+            os.kill(node.pid, signal.SIGCONT)
+        self.cluster.wait_observed(2, "writeable")
+
+    def test_a_host_set_down_is_not_seen(self):
+        self.client.request("update_host", host="node2", status="down")
+        wait_until(lambda: self.cluster.devices()[2]["observed_state"] == "")
+        self.client.request("update_host", host="node2", status="alive")
+        self.cluster.wait_observed(2, "writeable")
 
 
 class Named(ApiTest):
