@@ -113,5 +113,30 @@ class RestartsOfPostgres(Restarts):
         server.crash()
 
 
+class ReadOnly(ClusterTest):
+    """A database that can only be read, a replica's for instance, for as long as nobody looks."""
+
+    database = "mariadb"
+    nodes = 1
+    options = {"debug": 0}
+
+    def test_it_does_not_fill_the_log(self):
+        server, tracker = self.cluster.database.server, self.cluster.tracker
+        name = self.domain(one=1)
+        self.client.upload(name, "key", b"x", class_="one")
+        server.client("", "SET GLOBAL read_only = 1")
+        try:
+            wait_until(lambda: all(text in tracker.log() for text in ("cannot fetch queued work", "was not stored")),
+                       what="both are told of")
+            end = time.monotonic() + patient(5)
+            while time.monotonic() < end:
+                self.assertEqual(len(self.client.request("get_paths", domain=name, key="key", noverify=1)), 2)
+                time.sleep(0.1)
+            self.assertEqual(tracker.log().count("read-only"), 2, "once each, not every second")
+        finally:
+            server.client("", "SET GLOBAL read_only = 0")
+        self.client.upload(name, "key2", b"x", class_="one")
+
+
 if __name__ == "__main__":
     unittest.main()

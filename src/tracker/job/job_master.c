@@ -25,7 +25,8 @@ enum {
     FSCK_RATE_MAX = 100000,
     SCOPE_LOOKS = 50, /* reads of up to FSCK_RATE rows in one pass */
     INJECT_EVERY_MS = 1000,
-    IDLE_MS = 1000
+    IDLE_MS = 1000,
+    COMPLAIN_EVERY_MS = 60 * 1000
 };
 
 static const struct {
@@ -35,6 +36,15 @@ static const struct {
              {STORE_QUEUE_DELETE, JOB_DELETE},
              {STORE_QUEUE_FSCK, JOB_FSCK},
              {STORE_QUEUE_REBALANCE, JOB_REPLICATE}};
+
+void job_master_complain(struct job_worker *w, enum job_hindrance which, const char *what)
+{
+    int64_t now = clock_mono_ms(), *last = &w->jobs->complained_mono_ms[which];
+    if (*last != 0 && now - *last < COMPLAIN_EVERY_MS)
+        return;
+    *last = now;
+    log_warn("%s, trying again: %s", what, store_failure(w->st)->text);
+}
 
 /* ---- the nap between passes ---- */
 
@@ -116,13 +126,13 @@ static bool feed(struct job_worker *w, enum store_queue queue, enum job_kind kin
     struct store_queue_rows rows = {0};
     n = n < CLAIM_MAX ? n : CLAIM_MAX;
     if (store_queue_claim(w->st, queue, (unsigned)n, &rows) != MOG_OK) {
-        log_warn("cannot fetch queued work, trying again: %s", store_failure(w->st)->text);
+        job_master_complain(w, HINDRANCE_FETCH, "cannot fetch queued work");
         return false;
     }
     if (rows.n == 0)
         *limit = FETCH_START;
     if (rows.n != 0 && queue == STORE_QUEUE_FSCK && read_fsck_options(w) != MOG_OK) {
-        log_warn("fsck: its options cannot be read, trying again: %s", store_failure(w->st)->text);
+        job_master_complain(w, HINDRANCE_FSCK_OPTIONS, "fsck: its options cannot be read");
         give_back(w, queue, &rows);
         store_queue_rows_free(&rows);
         return false;
@@ -304,9 +314,9 @@ static void inject(struct job_worker *w)
     w->jobs->injected_mono_ms = now;
     if (is_ours(w, "fsck_host")) {
         if (store_fsck_summarize(w->st) != MOG_OK)
-            log_warn("fsck: its log was not summed up, trying again: %s", store_failure(w->st)->text);
+            job_master_complain(w, HINDRANCE_FSCK_LOG, "fsck: its log was not summed up");
         if (inject_fids(w) != MOG_OK)
-            log_warn("fsck: it did not go on, trying again: %s", store_failure(w->st)->text);
+            job_master_complain(w, HINDRANCE_FSCK, "fsck: it did not go on");
     }
     if (is_ours(w, "rebal_host"))
         job_rebalance_inject(w);
@@ -323,7 +333,7 @@ bool job_master_pass(struct job_worker *w)
     if (total == 0)
         return false;
     if (store_queues_due(w->st, due) != MOG_OK) {
-        log_warn("cannot look for queued work, trying again: %s", store_failure(w->st)->text);
+        job_master_complain(w, HINDRANCE_LOOK, "cannot look for queued work");
         return false;
     }
     for (size_t i = 0; i < FEEDS; i++) {

@@ -59,6 +59,17 @@ struct log_gate {
 };
 enum { LOG_GATES = 16 /* one for each enum replicate_result */ };
 
+/* What keeps the job master from its work, second after second, for as long as a database refuses it. */
+enum job_hindrance {
+    HINDRANCE_LOOK,
+    HINDRANCE_FETCH,
+    HINDRANCE_FSCK_OPTIONS,
+    HINDRANCE_FSCK_LOG,
+    HINDRANCE_FSCK,
+    HINDRANCE_REBALANCE,
+    HINDRANCES
+};
+
 struct jobs {
     struct jobs_config config;
     struct pool *pools[JOB_KINDS];
@@ -87,6 +98,7 @@ struct jobs {
     /* Only the job master's thread: */
     size_t fetch_limit[JOB_QUEUES];
     int64_t injected_mono_ms;
+    int64_t complained_mono_ms[HINDRANCES]; /* 0: never */
 
     /* Only the thread that sweeps (one at a time, by sweep_pending): */
     uint64_t legacy_idle;
@@ -115,6 +127,8 @@ static inline bool job_recounts(const struct job_worker *w)
 bool job_is_stopping(const struct job_worker *w);
 /* A store call failed: logged once, with what was done. */
 void job_log_store(const struct job_worker *w, const char *what, uint64_t fid);
+/* The job master's: log what it could not do and why, once a minute for each hindrance. */
+void job_master_complain(struct job_worker *w, enum job_hindrance which, const char *what);
 /* Log `text`, unless there were too many lines of this kind (below LOG_GATES) lately. */
 void job_log_gated(struct jobs *j, unsigned kind, const char *text);
 /* Give an item of a queue back to its pool's queue; takes. */

@@ -319,7 +319,7 @@ void job_rebalance_inject(struct job_worker *w)
     if (e == MOG_OK && queued < cluster_setting_u64(w->cluster, "queue_size_for_rebal", QUEUE_SIZE))
         e = pass(&in);
     if (e != MOG_OK && e != MOG_ENOTFOUND) /* somebody else's by now */
-        log_warn("rebalance: it did not go on, trying again: %s", store_failure(w->st)->text);
+        job_master_complain(w, HINDRANCE_REBALANCE, "rebalance: it did not go on");
     for (size_t i = 0; i < in.n_items; i++)
         free((char *)(uintptr_t)in.items[i].arg.ptr);
     free(in.items);

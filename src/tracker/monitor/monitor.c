@@ -45,7 +45,7 @@ struct monitor {
     struct monitor_iostat *iostat;
     struct buf zones; /* what was last said of network zones */
     bool has_topology, was_down;
-    int64_t complained_mono_ms;
+    int64_t complained_mono_ms, usage_complained_mono_ms;
     _Atomic int64_t reloaded_mono_ms; /* 0: never */
     struct metric_histogram rounds;   /* read by any thread */
     atomic_bool wanted;
@@ -165,9 +165,14 @@ static void store_usage_rows(struct monitor *m, bool may_write, const struct sto
         apply_usage(m, &rows[i]);
         rows[due++] = rows[i];
     }
-    if (due != 0 && store_device_write_usage(m->st, rows, due) != MOG_OK)
+    bool failed = due != 0 && store_device_write_usage(m->st, rows, due) != MOG_OK;
+    int64_t mono = clock_mono_ms();
+    /* A database that can only be read refuses it in every round. */
+    if (failed && (m->usage_complained_mono_ms == 0 || mono - m->usage_complained_mono_ms >= LOG_EVERY_MS)) {
+        m->usage_complained_mono_ms = mono;
         log_warn("monitor: the usage of %zu devices was not stored, trying again in the next round: %s", due,
                  store_failure(m->st)->text);
+    }
     free(rows);
 }
 
