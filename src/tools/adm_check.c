@@ -45,6 +45,17 @@ static int give_up(struct check *k, const char *text)
 
 /* ---- trackers ---- */
 
+/* Hosts and devices come from the tracker's memory, also when its database is gone: something that does not is asked.
+ */
+static bool database_answers(struct client *one, struct mog_fail *f)
+{
+    struct client_answer answer = CLIENT_ANSWER_ZERO;
+    enum mog_err e = client_request(one, "fsck_status", NULL, &answer, f);
+    bool refused = strcmp(answer.code, "failure") == 0 || strcmp(answer.code, "db") == 0;
+    client_answer_fini(&answer);
+    return e == MOG_OK || (e == MOG_EREFUSED && !refused);
+}
+
 static int check_tracker(struct adm *a, struct client *one, void *arg)
 {
     struct check *k = arg;
@@ -61,20 +72,24 @@ static int check_tracker(struct adm *a, struct client *one, void *arg)
         k->have_cluster = true;
     } else {
         cluster_fini(&got);
-        k->problem = true;
     }
+    bool has_database = ok && database_answers(one, &f);
+    k->problem |= !has_database;
     if (k->json) {
         json_t *row = json_object();
         json_object_set_new(row, "tracker", json_string(client_name(one, 0)));
-        json_object_set_new(row, "ok", json_boolean(ok));
-        if (!ok)
-            report_json_str(row, "error", f.text);
+        json_object_set_new(row, "ok", json_boolean(has_database));
+        if (!has_database)
+            report_json_str(row, "error", ok ? "its database does not answer" : f.text);
         json_array_append_new(json_object_get(k->json, "trackers"), row);
     } else {
-        printf("%s%s%s\n", out_begin(a->color, ok ? OUT_GOOD : OUT_BAD),
-               ok ? "OK" : "REQUEST FAILURE (is the tracker up?)", out_end(a->color));
+        printf("%s%s%s\n", out_begin(a->color, has_database ? OUT_GOOD : OUT_BAD),
+               has_database ? "OK"
+               : ok         ? "DATABASE FAILURE (the tracker is up; see its log)"
+                            : "REQUEST FAILURE (is the tracker up?)",
+               out_end(a->color));
     }
-    return ok ? 0 : 1;
+    return has_database ? 0 : 1;
 }
 
 /* ---- hosts ---- */

@@ -26,6 +26,7 @@ struct tracker_state {
     char *name, *version;
     bool ok;
     char error[400];
+    json_t *document;   /* of !status; NULL: it does not tell */
     struct kv counters; /* of !stats */
     int64_t asked_ms;
     uint64_t queries_before;
@@ -40,6 +41,7 @@ struct status {
     bool have_cluster;
     struct mog_fail fail;
     struct client_answer fsck, rebalance;
+    struct mog_fail fsck_fail; /* why not have_fsck */
     bool have_fsck, have_rebalance;
 };
 
@@ -66,6 +68,16 @@ static struct tracker_state *tracker_of(struct status *s, const struct client *o
     return &s->trackers[i];
 }
 
+/* What a tracker of ours tells of itself; NULL: it is another one, or does not tell. */
+static json_t *parse_document(const struct buf *text)
+{
+    json_t *doc = json_loadb(buf_cstr(text), text->len, 0, NULL);
+    if (doc && json_is_array(json_object_get(doc, "trackers")))
+        return doc;
+    json_decref(doc);
+    return NULL;
+}
+
 static int look_at_tracker(struct adm *a, struct client *one, void *arg)
 {
     struct status *s = arg;
@@ -85,23 +97,26 @@ static int look_at_tracker(struct adm *a, struct client *one, void *arg)
         t->version = span_dup(span_trim(buf_as_span(&text)));
     }
     snprintf(t->error, sizeof t->error, "%s", f.text);
+    buf_reset(&text);
+    json_decref(t->document);
+    t->document = t->ok && client_admin(one, "!status", &text, &f) == MOG_OK ? parse_document(&text) : NULL;
     buf_fini(&text);
     return 0;
 }
 
 static void gather(struct status *s)
 {
-    struct mog_fail ignored;
     struct client *c = s->a->client;
     s->fail = (struct mog_fail){.code = MOG_OK};
     (void)adm_each_tracker(s->a, look_at_tracker, s);
     s->have_cluster = cluster_load_hosts(&s->cluster, c, &s->fail) == MOG_OK &&
                       cluster_load_devices(&s->cluster, c, &s->fail) == MOG_OK;
-    if (!s->have_cluster || cluster_load_settings(&s->cluster, c, &ignored) != MOG_OK) {
+    if (!s->have_cluster || cluster_load_settings(&s->cluster, c, &s->fsck_fail) != MOG_OK) {
         s->have_fsck = s->have_rebalance = false;
         return;
     }
-    s->have_fsck = client_request(c, "fsck_status", NULL, &s->fsck, &ignored) == MOG_OK;
+    s->have_fsck = client_request(c, "fsck_status", NULL, &s->fsck, &s->fsck_fail) == MOG_OK;
+    struct mog_fail ignored;
     s->have_rebalance = client_request(c, "rebalance_status", NULL, &s->rebalance, &ignored) == MOG_OK;
 }
 
@@ -111,6 +126,7 @@ static void status_fini(struct status *s)
         free(s->trackers[i].name);
         free(s->trackers[i].version);
         kv_fini(&s->trackers[i].counters);
+        json_decref(s->trackers[i].document);
     }
     free(s->trackers);
     cluster_fini(&s->cluster);
@@ -125,6 +141,12 @@ static void heading(const struct status *s, const char *text)
     printf("%s%s%s\n", out_begin(s->a->color, OUT_BOLD), text, out_end(s->a->color));
 }
 
+/* Why a tracker that answers serves nobody; NULL: it does, or does not tell. */
+static const char *not_ready(const struct tracker_state *t)
+{
+    return json_string_value(json_object_get(json_array_get(json_object_get(t->document, "trackers"), 0), "not_ready"));
+}
+
 static void print_tracker(const struct status *s, const struct tracker_state *t)
 {
     char uptime[OUT_SIZE_MAX];
@@ -134,8 +156,10 @@ static void print_tracker(const struct status *s, const struct tracker_state *t)
     }
     out_duration(uptime, (int64_t)kv_u64(&t->counters, "uptime", 0));
     uint64_t queries = kv_u64(&t->counters, "queries", 0);
-    printf("  %-24s %sOK%s  %s, up %s, %" PRIu64 " requests", t->name, out_begin(s->a->color, OUT_GOOD),
-           out_end(s->a->color), t->version ? t->version : "?", uptime, queries);
+    const char *trouble = not_ready(t);
+    printf("  %-24s %s%s%s  %s, up %s, %" PRIu64 " requests", t->name,
+           out_begin(s->a->color, trouble ? OUT_BAD : OUT_GOOD), trouble ? trouble : "OK", out_end(s->a->color),
+           t->version ? t->version : "?", uptime, queries);
     if (t->asked_before_ms && t->asked_ms > t->asked_before_ms && queries >= t->queries_before)
         printf(" (%.0f/s)", (double)(queries - t->queries_before) * 1000 / (double)(t->asked_ms - t->asked_before_ms));
     printf(", %" PRIu64 " waiting, %" PRIu64 " idle workers\n", kv_u64(&t->counters, "pending_queries", 0),
@@ -204,11 +228,47 @@ static bool is_queue(const char *name)
     return strncmp(name, "queue_", 6) == 0 || strncmp(name, "work_queue_for_", 15) == 0;
 }
 
-/* The largest value that any tracker tells, since each counts the same tables. */
+/* The document of the first tracker that gave one; NULL: none did. */
+static json_t *first_document(const struct status *s)
+{
+    for (size_t i = 0; i < s->n_trackers; i++) {
+        if (s->trackers[i].document)
+            return s->trackers[i].document;
+    }
+    return NULL;
+}
+
+/* What waits in the database, as the trackers' document has it. */
+static void print_lengths(json_t *queues)
+{
+    const char *name;
+    json_t *row;
+    json_object_foreach(queues, name, row)
+    {
+        char oldest[OUT_SIZE_MAX];
+        json_int_t parked = json_integer_value(json_object_get(row, "parked")),
+                   due = json_integer_value(json_object_get(row, "due"));
+        printf("  %-28s %12" JSON_INTEGER_FORMAT " waiting, %" JSON_INTEGER_FORMAT " due", name,
+               json_integer_value(json_object_get(row, "length")), due);
+        out_duration(oldest, json_integer_value(json_object_get(row, "oldest_s")));
+        if (due > 0)
+            printf(" (for up to %s)", oldest);
+        if (parked > 0)
+            printf(", %" JSON_INTEGER_FORMAT " given up", parked);
+        putchar('\n');
+    }
+}
+
+/* A tracker that keeps no document tells only of what it has fetched. */
 static void print_queues(const struct status *s)
 {
     bool any = false;
+    json_t *queues = json_object_get(first_document(s), "queues");
     heading(s, "Queues");
+    if (json_is_object(queues)) {
+        print_lengths(queues);
+        return;
+    }
     for (size_t i = 0; i < s->n_trackers; i++) {
         const struct tracker_state *t = &s->trackers[i];
         for (size_t j = 0; t->ok && j < t->counters.n; j++) {
@@ -232,7 +292,7 @@ static void print_fsck(const struct status *s)
     uint64_t checked = kv_u64(k, "max_fid_checked", 0), end = kv_u64(k, "end_fid", 0);
     heading(s, "Fsck");
     if (!s->have_fsck) {
-        printf("  unknown\n");
+        printf("  unknown: %s\n", s->fsck_fail.text);
         return;
     }
     char bar[BAR_CELLS + 1];
@@ -270,7 +330,7 @@ static void print_rebalance(const struct status *s)
 {
     heading(s, "Rebalance");
     if (!s->have_rebalance) {
-        printf("  not running\n");
+        printf("  %s\n", strcmp(s->rebalance.code, "no_rebal_state") == 0 ? "not running" : "unknown");
         return;
     }
     const char *state = kv_str(&s->rebalance.args, "state", "");
@@ -300,48 +360,18 @@ static void print_text(const struct status *s)
 
 /* ---- JSON ---- */
 
-/* What a tracker of ours tells of itself; NULL: it is another one, or does not tell. */
-static json_t *parse_document(const struct buf *text)
+/* The row of a tracker: its own, or what it told the old way. Owned by the caller. */
+static json_t *tracker_row(const struct tracker_state *t)
 {
-    json_t *doc = json_loadb(buf_cstr(text), text->len, 0, NULL);
-    if (doc && json_is_array(json_object_get(doc, "trackers")))
-        return doc;
-    json_decref(doc);
-    return NULL;
-}
-
-struct documents {
-    struct status *s;
-    json_t *first;    /* the document of the first tracker that gave one; NULL: none did */
-    json_t *trackers; /* their rows, one by one */
-};
-
-static int ask_for_document(struct adm *a, struct client *one, void *arg)
-{
-    struct documents *d = arg;
-    struct mog_fail ignored;
-    struct buf text = BUF_ZERO;
-    const struct tracker_state *t = tracker_of(d->s, one);
     struct report_tracker row = {.name = t->name,
                                  .failure = t->ok ? NULL : t->error,
                                  .version = t->version,
                                  .counters = t->ok ? &t->counters : NULL};
-    json_t *doc = NULL;
-    (void)a;
-    if (t->ok && client_admin(one, "!status", &text, &ignored) == MOG_OK)
-        doc = parse_document(&text);
-    json_t *own = json_array_get(json_object_get(doc, "trackers"), 0);
-    if (json_is_object(own)) {
-        report_json_str(own, "tracker", t->name); /* as we call it */
-        json_array_append(d->trackers, own);
-    } else {
-        json_array_append_new(d->trackers, report_status_tracker(&row));
-    }
-    if (d->first == NULL)
-        d->first = json_incref(doc);
-    json_decref(doc);
-    buf_fini(&text);
-    return 0;
+    json_t *own = json_array_get(json_object_get(t->document, "trackers"), 0);
+    if (!json_is_object(own))
+        return report_status_tracker(&row);
+    report_json_str(own, "tracker", t->name); /* as we call it */
+    return json_incref(own);
 }
 
 /* The same document from what any tracker can be asked. */
@@ -384,15 +414,16 @@ static json_t *own_document(const struct status *s, json_t *trackers)
     return doc;
 }
 
-static void print_json(struct status *s)
+static void print_json(const struct status *s)
 {
-    struct documents d = {.s = s, .trackers = json_array()};
-    (void)adm_each_tracker(s->a, ask_for_document, &d);
-    if (d.first) {
-        json_object_set_new(d.first, "trackers", d.trackers);
-        out_json(d.first);
+    json_t *rows = json_array(), *first = first_document(s);
+    for (size_t i = 0; i < s->n_trackers; i++)
+        json_array_append_new(rows, tracker_row(&s->trackers[i]));
+    if (first) {
+        json_object_set_new(first, "trackers", rows);
+        out_json(json_incref(first));
     } else {
-        out_json(own_document(s, d.trackers));
+        out_json(own_document(s, rows));
     }
 }
 

@@ -455,6 +455,18 @@ Checking devices...
         self.adm("check", "--strict")
         self.assertTrue(self.json("check")["ok"])
 
+    def test_a_tracker_without_its_database(self):
+        """It tells of hosts and devices from memory all the same."""
+        self.tracker.answers.update(get_hosts=hosts({"http_port": self.node.port}), get_devices=devices({}),
+                                    fsck_status=ERR("failure", "Operation failed"))
+        self.assertIn(f"{self.tracker.hostport} ... DATABASE FAILURE (the tracker is up; see its log)\n", self.out("check"))
+        self.adm("check", "--strict", check=1)
+        got = self.json("check")
+        self.assertEqual((got["ok"], got["trackers"][0]["ok"], got["trackers"][0]["error"]),
+                         (False, False, "its database does not answer"))
+        self.tracker.answers.update(fsck_status=ERR("not_allowed"))
+        self.adm("check", "--strict")
+
     def test_nothing_there(self):
         done = self.adm("check", trackers=f"127.0.0.1:{free_port()}", check=1)
         self.assertEqual(done.stderr, b"Unable to retrieve host information from tracker(s).\n\n")

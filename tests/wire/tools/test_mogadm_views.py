@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """mogadm status, why, apply, export and completion against scripted trackers and nodes."""
+import json
 import os
 import subprocess
 import tempfile
@@ -41,6 +42,25 @@ class Status(Case):
         self.assertIn("running on t1  [############............] file 50 of 100  MISS 3\n", out)
         self.assertIn("Rebalance\n  not running\n", out)
         self.assertNotIn("\x1b", out)
+
+    def test_what_a_tracker_tells_of_the_database(self):
+        """Queues as they are there, and that it is gone, which nothing else on the screen shows."""
+        row = {"length": 1200, "due": 0, "parked": 0, "oldest_s": 0}
+        self.tracker.admin["!status"] = json.dumps({
+            "trackers": [{"tracker": "x", "not_ready": None}], "queues": {"replicate": {**row, "due": 30, "oldest_s": 200},
+                                                                          "delete": {**row, "parked": 4}}})
+        out = self.out("status")
+        self.assertIn(" OK  3.0.0", out)
+        self.assertIn("  replicate                            1200 waiting, 30 due (for up to 3 min)\n", out)
+        self.assertIn("  delete                               1200 waiting, 0 due, 4 given up\n", out)
+        self.assertNotIn("work_queue", out)
+        self.tracker.admin["!status"] = json.dumps({
+            "trackers": [{"tracker": "x", "not_ready": "the database does not answer"}], "queues": None})
+        self.tracker.answers.update(fsck_status=ERR("failure", "Operation failed"), rebalance_status=ERR("failure"))
+        out = self.out("status")
+        self.assertIn(" the database does not answer  3.0.0, up 1 min", out)
+        self.assertIn("Fsck\n  unknown: failure Operation failed\n", out)
+        self.assertIn("Rebalance\n  unknown\n", out)
 
     def test_rebalance(self):
         self.tracker.answers.update(server_settings=settings(rebal_host="t1"),
