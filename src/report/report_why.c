@@ -76,6 +76,21 @@ static bool has_copy(const struct report_why *w, uint64_t devid)
     return false;
 }
 
+/* Copies that may be good, but cannot be looked at: trackers go on counting them until their device is dead. */
+static size_t count_cut_off(const struct report_why *w)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->n_copies; i++) {
+        const struct report_copy *c = &w->copies[i];
+        const struct report_place *p = c->place;
+        if (p == NULL || p->host == NULL || strcmp(p->status, "dead") == 0 || strcmp(p->host_status, "dead") == 0)
+            continue;
+        bool has_answered = c->err == MOG_OK && (c->status == 404 || (c->status >= 200 && c->status <= 299));
+        n += !has_answered || !is_in_use(p->status) || !is_in_use(p->host_status);
+    }
+    return n;
+}
+
 static void count(const struct report_why *w, size_t *good, size_t *hosts)
 {
     *good = *hosts = 0;
@@ -120,6 +135,16 @@ static const char *target_problem(const struct report_why *w, const struct repor
     return NULL;
 }
 
+static const char *copies(size_t n)
+{
+    return n == 1 ? "copy" : "copies";
+}
+
+static const char *ending(size_t n) /* of a plural */
+{
+    return n == 1 ? "" : "s";
+}
+
 static void tell_targets(const struct report_why *w, const struct speaker *s)
 {
     size_t usable = 0, other_hosts = 0, unusable = 0;
@@ -142,7 +167,8 @@ static void tell_targets(const struct report_why *w, const struct speaker *s)
     else if (other_hosts == 0)
         say(s, REPORT_WARN, "Another copy can only go to a host that has one already.");
     else
-        say(s, REPORT_PLAIN, "%zu devices could take another copy, %zu of them on other hosts.", usable, other_hosts);
+        say(s, REPORT_PLAIN, "%zu device%s could take another copy, %zu of them on other hosts.", usable,
+            ending(usable), other_hosts);
 }
 
 static void duration(char *out, size_t size, int64_t s)
@@ -181,6 +207,17 @@ static void tell_queue(const struct report_why *w, enum report_queued q, const s
         say(s, REPORT_PLAIN, "The last time: %s.", w->reason);
 }
 
+/* What brings the missing copies back when no tracker is about to make them. */
+static void tell_remedy(const struct report_why *w, size_t good, const struct speaker *s)
+{
+    if (good + count_cut_off(w) >= w->wanted)
+        say(s, REPORT_WARN,
+            "It is not queued for replication, since copies that cannot be reached count: bring their devices back, or "
+            "mark them dead to have new copies made.");
+    else
+        say(s, REPORT_WARN, "It is not queued for replication: fsck will find it.");
+}
+
 void report_why_verdict(const struct report_why *w, void (*fn)(void *arg, enum report_tone tone, const char *text),
                         void *arg)
 {
@@ -190,19 +227,20 @@ void report_why_verdict(const struct report_why *w, void (*fn)(void *arg, enum r
     if (good == 0)
         say(&s, REPORT_BAD, "No copy can be read now: the file is unavailable.");
     if (w->wanted != 0 && good >= w->wanted && (w->wanted < 2 || hosts >= 2)) {
-        say(&s, REPORT_GOOD, "It has %zu good copies on %zu hosts; %" PRIu64 " are wanted: all is well.", good, hosts,
-            w->wanted);
+        say(&s, REPORT_GOOD, "It has %zu good %s on %zu host%s; %" PRIu64 " %s wanted: all is well.", good,
+            copies(good), hosts, ending(hosts), w->wanted, w->wanted == 1 ? "is" : "are");
     } else if (w->wanted != 0 && good >= w->wanted) {
         say(&s, REPORT_WARN, "It has %zu good copies, but all on one host.", good);
         tell_targets(w, &s);
     } else {
-        say(&s, REPORT_WARN, "It has %zu good copies on %zu hosts; %" PRIu64 " are wanted.", good, hosts, w->wanted);
+        say(&s, REPORT_WARN, "It has %zu good %s on %zu host%s; %" PRIu64 " %s wanted.", good, copies(good), hosts,
+            ending(hosts), w->wanted, w->wanted == 1 ? "is" : "are");
         tell_targets(w, &s);
     }
     for (size_t q = 0; q < REPORT_QUEUED_N; q++)
         tell_queue(w, (enum report_queued)q, &s);
     if (w->wanted != 0 && good < w->wanted && !w->queued[REPORT_QUEUED_REPLICATE].is_queued)
-        say(&s, REPORT_WARN, "It is not queued for replication: fsck will find it.");
+        tell_remedy(w, good, &s);
 }
 
 /* ---- the document ---- */

@@ -118,7 +118,37 @@ START_TEST(all_is_well)
     ck_assert_str_eq(verdict(&f), "1 It has 2 good copies on 2 hosts; 2 are wanted: all is well.\n");
     f.why.wanted = 1;
     f.why.n_copies = 1;
-    ck_assert_str_eq(verdict(&f), "1 It has 1 good copies on 1 hosts; 1 are wanted: all is well.\n");
+    ck_assert_str_eq(verdict(&f), "1 It has 1 good copy on 1 host; 1 is wanted: all is well.\n");
+}
+END_TEST
+
+/* Copies on devices that are away count, so neither replication nor a check makes others: only the operator can. */
+START_TEST(cut_off)
+{
+    static const char *const remedy =
+        "It is not queued for replication, since copies that cannot be reached count: bring "
+        "their devices back, or mark them dead to have new copies made.\n";
+    static const char *const by_fsck = "It is not queued for replication: fsck will find it.\n";
+    struct file f;
+    file_init(&f, 2);
+    f.copies[1].err = MOG_ECONN;
+    ck_assert_ptr_nonnull(strstr(verdict(&f), remedy));
+    ck_assert_ptr_null(strstr(verdict(&f), by_fsck));
+    f.copies[1].err = MOG_OK;
+    f.copies[1].status = 503;
+    ck_assert_ptr_nonnull(strstr(verdict(&f), remedy));
+    f.copies[1].status = 404; /* it has answered: a check forgets the copy */
+    ck_assert_ptr_nonnull(strstr(verdict(&f), by_fsck));
+    f.places[1].host_status = "down";
+    ck_assert_ptr_nonnull(strstr(verdict(&f), remedy));
+    f.why.wanted = 3;
+    ck_assert_ptr_nonnull(strstr(verdict(&f), by_fsck));
+    f.why.wanted = 2;
+    f.places[1].status = "dead";
+    ck_assert_ptr_nonnull(strstr(verdict(&f), by_fsck));
+    f.places[1].status = "alive";
+    f.why.queued[REPORT_QUEUED_REPLICATE].is_queued = true;
+    ck_assert_ptr_null(strstr(verdict(&f), remedy));
 }
 END_TEST
 
@@ -143,7 +173,7 @@ START_TEST(too_few)
     struct file f;
     file_init(&f, 1);
     f.places[1].host_status = f.places[3].host_status = "down";
-    ck_assert_str_eq(verdict(&f), "2 It has 1 good copies on 1 hosts; 2 are wanted.\n"
+    ck_assert_str_eq(verdict(&f), "2 It has 1 good copy on 1 host; 2 are wanted.\n"
                                   "0 dev2 cannot take a copy: its host is not alive.\n"
                                   "0 dev4 cannot take a copy: its host is not alive.\n"
                                   "2 Another copy can only go to a host that has one already.\n"
@@ -220,4 +250,4 @@ START_TEST(document)
 }
 END_TEST
 
-UNIT_MAIN("report_why", wanted, problems, all_is_well, on_one_host, too_few, queues, many_devices, document)
+UNIT_MAIN("report_why", wanted, problems, all_is_well, cut_off, on_one_host, too_few, queues, many_devices, document)

@@ -108,7 +108,7 @@ class Why(Case):
         self.assertIn("k: file 42, 5 bytes (5 B), class c, MultipleHosts(2), 2 copies wanted\n", out)
         self.assertIn("  dev1      hosta            alive     good\n", out)
         self.assertIn("  dev2      hostb            down      the device or its host is marked down\n", out)
-        self.assertIn("It has 1 good copies on 1 hosts; 2 are wanted.\n", out)
+        self.assertIn("It has 1 good copy on 1 host; 2 are wanted.\n", out)
         self.assertIn("There is no device that could take another copy.\n", out)
         self.assertIn("queued for replication, next in 1 h 56 min (failed 3 times before)", out)
 
@@ -127,7 +127,7 @@ class Why(Case):
         self.assertIn("it has 1 bytes instead of 5", out)
         self.assertIn("the file is missing there: 404 Not Found", out)
         self.assertIn("No copy can be read now: the file is unavailable.\n", out)
-        self.assertIn("1 devices could take another copy, 1 of them on other hosts.\n", out)
+        self.assertIn("1 device could take another copy, 1 of them on other hosts.\n", out)
         self.assertIn("It is not queued for replication: fsck will find it.\n", out)
 
     def test_unknown(self):
