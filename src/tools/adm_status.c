@@ -12,7 +12,7 @@
 #include "tools/adm.h"
 #include "tools/out.h"
 
-enum { BAR_CELLS = 24, DEFAULT_INTERVAL_S = 2, NEARLY_FULL_PERCENT = 95 };
+enum { BAR_CELLS = 24, DEFAULT_INTERVAL_S = 2, NEARLY_FULL_PERCENT = 95, OLD_QUEUES_S = 60 };
 
 static const struct toolopt_def status_opts[] = {
     {"watch", 0, TOOLOPT_FLAG, "show it again and again"},
@@ -266,6 +266,9 @@ static void print_queues(const struct status *s)
     json_t *queues = json_object_get(first_document(s), "queues");
     heading(s, "Queues");
     if (json_is_object(queues)) {
+        double age_s = json_number_value(json_object_get(first_document(s), "queues_age_s"));
+        if (age_s > OLD_QUEUES_S)
+            printf("  as they were %.0f s ago\n", age_s);
         print_lengths(queues);
         return;
     }

@@ -54,11 +54,14 @@ class Status(Case):
         self.assertIn("  replicate                            1200 waiting, 30 due (for up to 3 min)\n", out)
         self.assertIn("  delete                               1200 waiting, 0 due, 4 given up\n", out)
         self.assertNotIn("work_queue", out)
+        self.assertNotIn(" ago", out)
         self.tracker.admin["!status"] = json.dumps({
-            "trackers": [{"tracker": "x", "not_ready": "the database does not answer"}], "queues": None})
+            "trackers": [{"tracker": "x", "not_ready": "the database does not answer"}], "queues_age_s": 90,
+            "queues": {"replicate": row}})
         self.tracker.answers.update(fsck_status=ERR("failure", "Operation failed"), rebalance_status=ERR("failure"))
         out = self.out("status")
         self.assertIn(" the database does not answer  3.0.0, up 1 min", out)
+        self.assertIn("Queues\n  as they were 90 s ago\n  replicate ", out)
         self.assertIn("Fsck\n  unknown: failure Operation failed\n", out)
         self.assertIn("Rebalance\n  unknown\n", out)
 
