@@ -89,11 +89,6 @@ void log_set_context(const char *context)
     (void)snprintf(context_name, sizeof(context_name), "%s", context != NULL ? context : "");
 }
 
-const char *log_context(void)
-{
-    return context_name;
-}
-
 void log_set_hook(log_hook_fn fn, void *arg)
 {
     pthread_mutex_lock(&state.lock);

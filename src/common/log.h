@@ -29,7 +29,6 @@ bool log_is_on(enum log_level level);
 
 /* The name put before each message of the calling thread ("replicate"); NULL for none. Copied. */
 void log_set_context(const char *context);
-const char *log_context(void);
 
 /*
  * Called for every message that is written, on the thread that logs; must not log itself.

@@ -30,10 +30,6 @@ bool num_perl_true(struct span s);
 enum { NUM_DIGITS_MAX = 20 };
 struct span num_digits(uint64_t v, char room[NUM_DIGITS_MAX]);
 
-static inline bool num_add_u64(uint64_t a, uint64_t b, uint64_t *sum)
-{
-    return !__builtin_add_overflow(a, b, sum);
-}
 static inline bool num_mul_u64(uint64_t a, uint64_t b, uint64_t *product)
 {
     return !__builtin_mul_overflow(a, b, product);

@@ -97,11 +97,6 @@ enum mog_err devices_new(const struct devices_opts *opts, struct settings *setti
     return MOG_OK;
 }
 
-const char *devices_docroot(const struct devices *ds)
-{
-    return ds->root.path;
-}
-
 struct device *devices_find(struct devices *ds, uint32_t id)
 {
     struct known *k = NULL;

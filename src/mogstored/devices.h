@@ -36,9 +36,6 @@ MOG_MUSTCHECK enum mog_err devices_start(struct devices *ds, struct mog_fail *f)
 void devices_stop(struct devices *ds);
 void devices_free(struct devices *ds); /* after devices_stop */
 
-/* The absolute path, without a trailing '/'. */
-const char *devices_docroot(const struct devices *ds);
-
 /* NULL when it is not known (yet). The device lives as long as `ds`. Any thread; never blocks on a disk. */
 struct device *devices_find(struct devices *ds, uint32_t id);
 

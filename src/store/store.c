@@ -144,11 +144,6 @@ void store_free(struct store *st)
     free(st);
 }
 
-struct store_env *store_env_of(struct store *st)
-{
-    return st->env;
-}
-
 enum store_backend store_backend(const struct store *st)
 {
     return st->env->target.backend;
@@ -289,16 +284,6 @@ enum mog_err store_nowait_connect(struct store *st)
         return open_connection(st);
     st->fail = why;
     return MOG_EUNSUPPORTED;
-}
-
-void store_set_patience(struct store *st, enum store_patience patience)
-{
-    if (st->patience == patience)
-        return;
-    st->patience = patience;
-    /* The limit is part of the connection. */
-    if (st->tx_depth == 0 && st->lock_name == NULL)
-        store_drop_connection(st);
 }
 
 /* A connection that broke while it held a lock: the work that the lock protected must stop. */

@@ -129,10 +129,6 @@ MOG_MUSTCHECK enum mog_err store_nowait_connect(struct store *st);
 /* Whether it is connected, as far as is known. */
 bool store_nowait_is_connected(const struct store *st);
 
-/* Change how long the next statements may take. */
-void store_set_patience(struct store *st, enum store_patience patience);
-
-struct store_env *store_env_of(struct store *st);
 enum store_backend store_backend(const struct store *st);
 
 /* Connect now if there is no connection. 0 RT when connected. MOG_EDBDOWN: "Failed to connect to database: <reason>".

@@ -217,11 +217,6 @@ const struct bench_op *bench_op_find(const char *name)
     return NULL;
 }
 
-const char *bench_op_name(const struct bench_op *op)
-{
-    return op->name;
-}
-
 const char *bench_op_names(void)
 {
     return "noop create_open create_close upload get_paths get_paths_verify file_info list_keys fetch delete";

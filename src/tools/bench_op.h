@@ -33,7 +33,6 @@ void bench_files_fini(struct bench_files *b);
 
 /* The operation of this name, or NULL. `open_put`, which create_close needs, is not among the names. */
 const struct bench_op *bench_op_find(const char *name);
-const char *bench_op_name(const struct bench_op *op);
 /* All names, separated by blanks. */
 const char *bench_op_names(void);
 

@@ -140,11 +140,6 @@ void succession_tick(struct succession *s)
         fail(s, "does not serve in time");
 }
 
-bool succession_is_taken(const struct succession *s)
-{
-    return s->is_taken;
-}
-
 void succession_end(const struct succession *s)
 {
     if (s->is_taken)

@@ -36,8 +36,6 @@ bool succession_give(struct succession *s, int fd, const void *data, size_t len)
 void succession_adopt(struct succession *s, int channel, void (*adopt)(void *arg, int fd, const void *data, size_t len),
                       void *arg);
 
-/* Has a new process taken our place? */
-bool succession_is_taken(const struct succession *s);
 /* End the process that has. */
 void succession_end(const struct succession *s);
 

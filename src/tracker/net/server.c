@@ -310,11 +310,6 @@ void server_set_ready(struct server *s)
     query_release(s);
 }
 
-size_t server_queries_wanted(struct server *s)
-{
-    return s->queries_wanted;
-}
-
 /* One byte of GIVEN_*, then what has come of the next line. */
 enum { GIVEN_PLAIN = 'C', GIVEN_WATCHING = 'W', GIVEN_MAX = 4096 };
 

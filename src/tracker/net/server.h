@@ -63,7 +63,6 @@ void server_set_ready(struct server *s);
 
 /* The wanted number of query threads; 0 before the tables were read. Loop thread. */
 void server_want_queries(struct server *s, size_t n);
-size_t server_queries_wanted(struct server *s);
 
 /* Once a second: watches over what has no event of its own. Loop thread. */
 void server_tick(struct server *s);

@@ -165,11 +165,6 @@ void node_set_alive(struct node *n, void (*alive)(void *arg), void *arg)
     n->alive_arg = arg;
 }
 
-struct node_shared *node_shared_of(struct node *n)
-{
-    return n->shared;
-}
-
 enum mog_err node_request(struct node *n, const char *method, const char *url, int64_t timeout_ms,
                           struct http_answer *a, struct mog_fail *f)
 {

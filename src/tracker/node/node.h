@@ -35,7 +35,6 @@ bool node_shared_is_stopping(struct node_shared *s);
 struct node *node_new(struct node_shared *s);
 void node_free(struct node *n);
 struct http_client *node_http(struct node *n);
-struct node_shared *node_shared_of(struct node *n);
 /* Called now and then, on the node's thread, while a copy or a digest takes long. NULL: nothing is. */
 void node_set_alive(struct node *n, void (*alive)(void *arg), void *arg);
 

@@ -24,11 +24,6 @@ static enum mog_err decode(struct span text, bool plus_is_blank, struct buf *out
     return MOG_OK;
 }
 
-enum mog_err web_target_decode(struct span text, struct buf *out)
-{
-    return decode(text, false, out);
-}
-
 enum mog_err web_target_parse(struct span path, struct buf *domain, struct buf *key)
 {
     if (path.len < 2 || path.ptr[0] != '/')

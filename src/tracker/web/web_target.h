@@ -16,9 +16,6 @@
  */
 MOG_MUSTCHECK enum mog_err web_target_parse(struct span path, struct buf *domain, struct buf *key);
 
-/* Append `text` decoded as a part of a path: '+' stays. MOG_ESYNTAX as above. */
-MOG_MUSTCHECK enum mog_err web_target_decode(struct span text, struct buf *out);
-
 /*
  * The value of `name` in a query string "a=b&c=d" ('+' is a blank there), decoded and appended to `out`.
  * MOG_ENOTFOUND, MOG_ESYNTAX.

@@ -108,8 +108,6 @@ END_TEST
 START_TEST(sums_and_products)
 {
     uint64_t n = 0;
-    ck_assert(num_add_u64(UINT64_MAX - 1, 1, &n) && n == UINT64_MAX);
-    ck_assert(!num_add_u64(UINT64_MAX, 1, &n));
     ck_assert(num_mul_u64(UINT64_MAX / 2, 2, &n) && n == UINT64_MAX - 1);
     ck_assert(!num_mul_u64(UINT64_MAX / 2 + 1, 2, &n));
 }

@@ -52,7 +52,6 @@ ELSEWHERE = {
     "tracker_options_load": ("unit/tracker/test_failing_start.c", "tracker_load"),
     "tracker_options_networks": ("wire/tracker/test_startup.py", "test_bad_values"),
     "web_gateway_parse": ("wire/tracker/test_startup.py", "test_bad_values"),
-    "web_target_decode": ("unit/tracker/test_web.c", "queries"),
 }
 
 
