@@ -71,6 +71,19 @@ class Docs(unittest.TestCase):
             for link in re.findall(r"\]\(([^):#]+)\)", text(page)):
                 self.assertTrue(os.path.exists(os.path.join(TOP, link)), f"{page}: {link}")
 
+    def test_every_lock_of_the_tracker_is_in_the_design(self):
+        design = text("DESIGN.md").split("\n## 4. Locks\n")[1].split("\n## ")[0]
+        found = set()
+        for folder in ("common", "store", "tracker"):
+            for path in glob.glob(f"{TOP}/src/{folder}/**/*.[ch]", recursive=True):
+                with open(path) as f:
+                    code = re.sub(r"(?s)/\*.*?\*/", "", f.read())
+                for name, body in re.findall(r"(?s)\bstruct (\w+) \{\n(.*?)\n\}", code):
+                    found |= {f"{name}.{lock}" for lock in re.findall(r"pthread_mutex_t (\w+);", body)}
+        self.assertIn("server.lock", found)
+        for lock in sorted(found):
+            self.assertIn(f"`{lock}`", design.replace("`store_env.flush.lock`", "`store_flush.lock`"))
+
     def test_versions_agree(self):
         version = re.search(r"project\(mogilefs VERSION ([\d.]+)", text("CMakeLists.txt")).group(1)
         self.assertIn(f"\n## {version}\n", text("CHANGES.md"))
