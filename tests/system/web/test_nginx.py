@@ -32,7 +32,7 @@ class Nginx(GatewayTest):
         with open(SAMPLE) as f:
             sample = f.read()
         # The sample as it is, but for addresses.
-        sample = re.sub(r"server 127\.0\.0\.1:7002;", f"server {cls.address}:{cls.port};", sample)
+        sample = re.sub(r"(?m)^    server 10\.0\.0\.1:7002;", f"server {cls.address}:{cls.port};", sample)
         sample = re.sub(r"listen 80;", f"listen {cls.front}:{cls.front_port};", sample)
         with open(os.path.join(folder, "gateway.conf"), "w") as f:
             f.write(sample)
