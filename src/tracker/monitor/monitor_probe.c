@@ -108,8 +108,12 @@ static void test_write(struct probe_thread *t, const struct cluster_device *d)
             log_warn("monitor: dev%u takes no files, it is read only for now: %s", d->devid, f.text);
         return;
     }
-    if (monitor_seen_set_device(p->seen, d->devid, DEVICE_WRITEABLE))
-        log_debug("monitor: dev%u is writeable", d->devid);
+    if (monitor_seen_set_device(p->seen, d->devid, DEVICE_WRITEABLE)) {
+        if (monitor_seen_take_complaint(p->seen, d->devid))
+            log_info("monitor: dev%u is writeable again", d->devid);
+        else
+            log_debug("monitor: dev%u is writeable", d->devid);
+    }
     bool rejects = false;
     if (node_probe_md5(t->node, d, p->timeout_ms, &rejects) == MOG_OK)
         monitor_seen_set_md5(p->seen, d->devid, rejects);
@@ -151,8 +155,12 @@ static void check(struct probe_thread *t, const struct probe_item *item)
         usage_failed(p, item, clock_mono_ms() - start, &f);
         return;
     }
-    if (monitor_seen_set_host(p->seen, d->hostid, HOST_REACHABLE))
-        log_debug("monitor: host %s is reachable", d->host->name);
+    if (monitor_seen_set_host(p->seen, d->hostid, HOST_REACHABLE)) {
+        if (monitor_seen_take_complaint(p->seen, d->devid)) /* the first of a host is asked until it answers */
+            log_info("monitor: host %s answers again", d->host->name);
+        else
+            log_debug("monitor: host %s is reachable", d->host->name);
+    }
     pthread_mutex_lock(&p->lock);
     item->host->answered = true;
     pthread_mutex_unlock(&p->lock);

@@ -163,6 +163,16 @@ bool monitor_seen_may_log(struct monitor_seen *s, uint32_t devid, bool changed)
     return may;
 }
 
+bool monitor_seen_take_complaint(struct monitor_seen *s, uint32_t devid)
+{
+    pthread_mutex_lock(&s->lock);
+    struct times *t = &s->times[device_row(s, devid) - s->seen.devices];
+    bool was = t->logged_mono_ms != 0;
+    t->logged_mono_ms = 0;
+    pthread_mutex_unlock(&s->lock);
+    return was;
+}
+
 bool monitor_seen_take_changed(struct monitor_seen *s)
 {
     pthread_mutex_lock(&s->lock);

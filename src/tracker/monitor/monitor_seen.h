@@ -27,6 +27,8 @@ enum device_seen monitor_seen_device(struct monitor_seen *s, uint32_t devid);
 bool monitor_seen_begin_test(struct monitor_seen *s, uint32_t devid, bool force);
 /* Whether a complaint about the device may be logged now (once a minute, and at each change). */
 bool monitor_seen_may_log(struct monitor_seen *s, uint32_t devid, bool changed);
+/* Whether anything was complained of since the last call: then its end is news, too. */
+bool monitor_seen_take_complaint(struct monitor_seen *s, uint32_t devid);
 
 /* Whether anything changed since the last call. */
 bool monitor_seen_take_changed(struct monitor_seen *s);

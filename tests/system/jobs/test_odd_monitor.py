@@ -58,8 +58,13 @@ class OddMonitor(FakeNodesTest):
             handler.close_connection = True
         self.fakes[0].rule("GET", "/usage", garbage)
         wait_until(lambda: self.observed(1)["observed_state"] == "unreachable")
+
+        def told():
+            return self.cluster.tracker.log().count("monitor: dev1 is writeable again\n")
+        before = told()
         self.fakes[0].rules.clear()
         wait_until(lambda: self.observed(1)["observed_state"] == "writeable")
+        wait_until(lambda: told() == before + 1, what="who reads of the trouble reads of its end")
 
     def test_utilisation_that_is_not_to_be_had_is_not_asked_for_at_once_again(self):
         calls = []

@@ -275,6 +275,7 @@ class HangingHost(ApiTest):
         finally:
             os.kill(node.pid, signal.SIGCONT)
         self.cluster.wait_observed(2, "writeable")
+        wait_until(lambda: self.cluster.tracker.log().count("monitor: host node2 answers again\n") == 1)
 
     def test_a_host_set_down_is_not_seen(self):
         self.client.request("update_host", host="node2", status="down")
