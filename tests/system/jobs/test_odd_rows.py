@@ -67,6 +67,30 @@ class OddRows(FakeNodesTest):
         wait_until(lambda: self.rows("SELECT COUNT(*) FROM file_to_queue WHERE type=2") == [["0"]])
         self.assertEqual([self.on(fid) for fid in fids], [[2]] * 8, "which are done, too")
 
+    def test_the_device_that_may_be_back_first_says_when_a_deletion_is_tried_again(self):
+        """One refuses, which is for half an hour; the other takes no deletions just now, which is for ten minutes."""
+        fid, *paths = self.stored("two")
+        self.want(1)
+        wait_until(lambda: self.on(fid) == [1, 2])
+        self.want(0)
+        self.client.request("delete", domain=self.name, key=self._testMethodName)
+        for refuses, closed in ((1, 2), (2, 1)):
+            self.fakes[refuses - 1].rule("DELETE", paths[refuses - 1], 500)
+            for devid, state in ((closed, "readonly"), (refuses, "alive")):
+                # Set down in between, so that what was seen before is forgotten.
+                self.client.request("set_state", host=f"h{devid}", device=devid, state="down")
+                wait_until(lambda d=devid: self.observed(d)["observed_state"] == "")
+                self.client.request("set_state", host=f"h{devid}", device=devid, state=state)
+            wait_until(lambda closed=closed: self.observed(closed)["observed_state"] == "readable")
+            self.cluster.wait_writeable([refuses])
+            before = time.time()
+            self.cluster.database.execute(f"UPDATE file_to_delete2 SET nexttry=0, failcount=0 WHERE fid={fid}")
+            wait_until(lambda: self.rows(f"SELECT failcount FROM file_to_delete2 WHERE fid={fid}") == [["1"]])
+            wait_s = int(self.rows(f"SELECT nexttry FROM file_to_delete2 WHERE fid={fid}")[0][0]) - before
+            self.assertTrue(595 < wait_s < 700, f"dev{refuses} refuses: {wait_s}, ten minutes and up to a tenth")
+        for devid in (1, 2):
+            self.client.request("set_state", host=f"h{devid}", device=devid, state="down")
+
     # ---- rows that make no sense ----
 
     def test_copies_on_unknown_devices_are_not_given_up_for_ever(self):
