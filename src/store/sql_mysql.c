@@ -557,10 +557,14 @@ static enum mog_err connect_host(struct mysql_conn *c, const struct sql_target *
     set_options(c->m, t, l, read_s);
     c->read_timeout_ms = (int64_t)read_s * 1000;
     c->begun_ms = clock_mono_ms();
-    if (mysql_real_connect(c->m, host, t->user[0] == '\0' ? NULL : t->user, t->password, t->database, t->port,
-                           t->socket, CLIENT_FOUND_ROWS | CLIENT_MULTI_STATEMENTS) != NULL)
+    bool is_there = mysql_real_connect(c->m, host, t->user[0] == '\0' ? NULL : t->user, t->password, t->database,
+                                       t->port, t->socket, CLIENT_FOUND_ROWS | CLIENT_MULTI_STATEMENTS) != NULL;
+    /* MariaDB's client library goes on in the clear with a server that has no TLS, unless a certificate is verified. */
+    bool is_clear = is_there && t->ssl && !t->ssl_optional && mysql_get_ssl_cipher(c->m) == NULL;
+    if (is_there && !is_clear)
         return MOG_OK;
-    fail_set(f, MOG_EDBDOWN, "%s", mysql_error(c->m));
+    fail_set(f, MOG_EDBDOWN, "%s",
+             is_clear ? "mysql_ssl asks for TLS, which the server does not have" : mysql_error(c->m));
     mysql_close(c->m);
     c->m = NULL;
     return MOG_EDBDOWN;

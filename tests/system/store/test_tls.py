@@ -89,6 +89,21 @@ class TlsOfMariadb(Tls, unittest.TestCase):
     def encrypted(self):
         return int(self.database.rows("SHOW GLOBAL STATUS LIKE 'Ssl_finished_accepts'")[0][1]) > 0
 
+    def test_a_server_without_it(self):
+        """It is not used in the clear, unless that is what was asked for."""
+        with_tls = self.server.options
+        self.database.execute("ALTER USER moguser@'%' REQUIRE NONE")
+        self.server.options = ["--skip-ssl"]
+        self.server.halt()
+        self.server.start()
+        try:
+            self.assertRefused(self.asked, "clear")
+            self.tracker(self.asked + ";mysql_ssl_optional=1", "optional").start().stop()
+        finally:
+            self.server.options = with_tls
+            self.server.halt()
+            self.server.start()
+
     def test_one_that_did_not_ask_is_refused_by_the_server(self):
         with self.assertRaises(RuntimeError) as caught:
             self.tracker("", "plain").start()
