@@ -110,26 +110,29 @@ class Replication(ClusterTest):
         self.wait_hosts(fid, 3)
 
     def test_surplus_copies_are_shed_and_hosts_stay_spread(self):
-        """Two of three copies are on one host: one of those goes, whatever the order that they are looked at in."""
+        """Two of three copies are on one host: one of those goes, in whatever order they are looked at. The third would
+        be made again elsewhere."""
         self.client.request("create_class", domain=self.name, **{"class": "pair"}, mindevcount=2)
-        fids = {}
-        for i in range(12):
-            key = f"k{i}"
-            fid = fids[key] = self.client.upload(self.name, key, b"abc", class_="two")["fid"]
+        fids = {f"k{i}": self.client.upload(self.name, f"k{i}", b"abc", class_="two")["fid"] for i in range(20)}
+        three = {}
+        for key, fid in fids.items():
             self.wait_hosts(fid, 2)
             there = min(self.on(fid))
             beside = there + 1 if there % 2 else there - 1
             path = f"/dev{beside}/0/000/000/{int(fid):010}.fid"
             self.assertEqual(http("PUT", self.cluster.nodes[(beside - 1) // 2].url(path), b"abc")[0] // 100, 2)
             self.cluster.database.execute(f"INSERT INTO file_on (fid, devid) VALUES ({fid}, {beside})")
+            three[fid] = self.on(fid)
             self.client.request("updateclass", domain=self.name, key=key, **{"class": "pair"})
 
         def shed():
             self.client.request("replicate_now")
-            return all(len(self.on(fid)) == 2 for fid in fids.values())
+            return all(len(self.on(fid)) == 2 and self.rows(f"SELECT fid FROM file_to_replicate WHERE fid={fid}") == []
+                       for fid in fids.values())
         wait_until(shed, what="one copy of each is gone")
         for key, fid in fids.items():
             self.assertEqual(len(self.hosts(fid)), 2)
+            self.assertLess(self.on(fid), three[fid])
             wait_until(lambda key=key: self.client.request("file_info", domain=self.name, key=key)["devcount"] == "2")
             self.assertEverywhere(key, b"abc")
 
