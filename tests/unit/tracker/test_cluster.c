@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of snapshots: what the URLs of files on devices are. */
+/* Tests of snapshots: what the URLs of files on devices are, what gets files, what devices are shown as. */
 #include "tracker/cluster/cluster_build.h"
 
 #include "common/devpath.h"
+#include "layout.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -101,4 +102,34 @@ START_TEST(long_addresses)
 }
 END_TEST
 
-UNIT_MAIN("cluster", urls, long_addresses)
+/* min_free_space, 100 MiB here, is what must be left, and is enough. */
+START_TEST(space)
+{
+    static const bool gets[] = {true, false, false, true};
+    struct layout l;
+    layout_draw(&l, "h1[d1:100 d2:99 d3 full d4 unknown]");
+    for (uint32_t i = 0; i < 4; i++)
+        ck_assert_msg(cluster_device_gets_files(&l.cluster, &l.devices[i]) == gets[i], "dev%u", i + 1);
+}
+END_TEST
+
+/* What was seen of a device is no news once its host is silent; of one that nobody looks at it is kept. */
+START_TEST(shown)
+{
+    struct layout l;
+    layout_draw(&l, "h1[d1 d2 d3]");
+    l.devices[1].seen = DEVICE_READABLE;
+    l.devices[2].status = DEVICE_DOWN;
+    l.devices[2].seen = DEVICE_NOT_SEEN;
+    ck_assert_int_eq(cluster_device_seen(&l.devices[0]), DEVICE_WRITEABLE);
+    ck_assert_int_eq(cluster_device_seen(&l.devices[1]), DEVICE_READABLE);
+    l.hosts[0].seen = HOST_UNREACHABLE;
+    ck_assert_int_eq(cluster_device_seen(&l.devices[0]), DEVICE_UNREACHABLE);
+    ck_assert_int_eq(cluster_device_seen(&l.devices[1]), DEVICE_UNREACHABLE);
+    ck_assert_int_eq(cluster_device_seen(&l.devices[2]), DEVICE_NOT_SEEN);
+    l.devices[0].host = NULL;
+    ck_assert_int_eq(cluster_device_seen(&l.devices[0]), DEVICE_WRITEABLE);
+}
+END_TEST
+
+UNIT_MAIN("cluster", urls, long_addresses, space, shown)
