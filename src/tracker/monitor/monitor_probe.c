@@ -155,8 +155,9 @@ static void check(struct probe_thread *t, const struct probe_item *item)
         usage_failed(p, item, clock_mono_ms() - start, &f);
         return;
     }
+    bool was_silent = monitor_seen_host(p->seen, d->hostid) == HOST_UNREACHABLE;
     if (monitor_seen_set_host(p->seen, d->hostid, HOST_REACHABLE)) {
-        if (monitor_seen_take_complaint(p->seen, d->devid)) /* the first of a host is asked until it answers */
+        if (was_silent)
             log_info("monitor: host %s answers again", d->host->name);
         else
             log_debug("monitor: host %s is reachable", d->host->name);

@@ -131,6 +131,14 @@ void monitor_seen_set_md5(struct monitor_seen *s, uint32_t devid, bool rejects)
     pthread_mutex_unlock(&s->lock);
 }
 
+enum host_seen monitor_seen_host(struct monitor_seen *s, uint32_t hostid)
+{
+    pthread_mutex_lock(&s->lock);
+    enum host_seen state = host_row(s, hostid)->host;
+    pthread_mutex_unlock(&s->lock);
+    return state;
+}
+
 enum device_seen monitor_seen_device(struct monitor_seen *s, uint32_t devid)
 {
     pthread_mutex_lock(&s->lock);

@@ -21,6 +21,7 @@ void monitor_seen_forget_device(struct monitor_seen *s, uint32_t devid);
 void monitor_seen_set_utilization(struct monitor_seen *s, uint32_t devid, double percent);
 void monitor_seen_set_md5(struct monitor_seen *s, uint32_t devid, bool rejects);
 
+enum host_seen monitor_seen_host(struct monitor_seen *s, uint32_t hostid);
 enum device_seen monitor_seen_device(struct monitor_seen *s, uint32_t devid);
 
 /* Whether a test write is due (15 s after the last); marks it as done now. `force`: whatever the time. */
