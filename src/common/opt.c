@@ -56,20 +56,33 @@ static enum mog_err set_number(const struct opt_row *row, void *opts, const char
     return MOG_OK;
 }
 
-/* A list in a file: replaces what stood before. */
-static void set_list(const struct opt_row *row, void *opts, const char *value)
+static enum mog_err check(const struct opt_row *row, const char *value, struct mog_fail *f)
 {
+    return row->check == NULL ? MOG_OK : row->check(value, f);
+}
+
+/*
+ * A list in a file: replaces what stood before. One of commas alone was meant to hold something, and would be taken for
+ * a list that is not set: of networks that may connect, say.
+ */
+static enum mog_err set_list(const struct opt_row *row, void *opts, const char *value, struct mog_fail *f)
+{
+    enum mog_err e = MOG_OK;
     struct opt_list *list = field(row, opts);
     opt_list_fini(list);
     struct span rest = span_of(value), part;
-    while (span_split(&rest, ',', &part)) {
+    while (e == MOG_OK && span_split(&rest, ',', &part)) {
         part = span_trim(part);
         if (part.len == 0)
             continue;
         char *item = span_dup(part);
         opt_list_add(list, item);
+        e = check(row, item, f);
         free(item);
     }
+    if (e == MOG_OK && list->n == 0 && strchr(value, ',') != NULL)
+        e = fail_set(f, MOG_EINVAL, "'%s' is an empty list", value);
+    return e;
 }
 
 enum mog_err opt_set(const struct opt_row *row, void *opts, const char *value, struct mog_fail *f)
@@ -88,11 +101,10 @@ enum mog_err opt_set(const struct opt_row *row, void *opts, const char *value, s
         char **place = field(row, opts);
         free(*place);
         *place = mem_strdup(value);
-        return MOG_OK;
+        return check(row, value, f);
     }
     case OPT_LIST:
-        set_list(row, opts, value);
-        return MOG_OK;
+        return set_list(row, opts, value, f);
     case OPT_IGNORE:
     case OPT_IGNORE_FLAG:
         return MOG_OK;
@@ -129,6 +141,7 @@ static enum mog_err apply(struct parse *p, const struct opt_row *row, const char
         if (p->seen != NULL && !p->seen[index])
             opt_list_fini(list);
         opt_list_add(list, value);
+        e = check(row, value, &inner);
     } else {
         e = opt_set(row, p->opts, value != NULL ? value : "1", &inner);
     }

@@ -42,6 +42,11 @@ struct opt_row {
     size_t offset; /* of the field in the options struct */
     int64_t min, max;
     const char *help;
+    /*
+     * Whether a string, or one item of a list, means anything: MOG_EINVAL with what is allowed in its place. NULL: all
+     * do. Asked while it is still known where the value stands, so that the error can name file and line.
+     */
+    enum mog_err (*check)(const char *value, struct mog_fail *f);
 };
 
 /* How a classic configuration file is read. */

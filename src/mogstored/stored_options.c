@@ -2,6 +2,7 @@
 /* The options and configuration keys of mogstored. */
 #include "mogstored/stored_options.h"
 
+#include <arpa/inet.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,20 +10,56 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/net.h"
+#include "common/netlist.h"
 
 #define DEFAULT_CONFIG "/etc/mogilefs/mogstored.conf"
 
 #define AT(field) offsetof(struct stored_options, field)
 #define BOTH      (OPT_CLI | OPT_FILE)
 
+/* Names would not be resolved anew when a network changes, so there are none. */
+enum mog_err stored_options_address(const char *address, char *host, size_t host_size, uint16_t *port,
+                                    struct mog_fail *f)
+{
+    struct in6_addr unused;
+    bool is_numeric =
+        net_split(address, 0, host, host_size, port) == MOG_OK && *port != 0 &&
+        (host[0] == '\0' || inet_pton(AF_INET, host, &unused) == 1 || inet_pton(AF_INET6, host, &unused) == 1);
+    return is_numeric ? MOG_OK : fail_set(f, MOG_EINVAL, "\"%s\" is not an address and a port (a.b.c.d:port)", address);
+}
+
+static enum mog_err check_address(const char *value, struct mog_fail *f)
+{
+    char host[64];
+    uint16_t port;
+    return stored_options_address(value, host, sizeof host, &port, f);
+}
+
+static enum mog_err check_networks(const char *value, struct mog_fail *f)
+{
+    struct netlist networks = {0};
+    enum mog_err e = netlist_add_all(&networks, value, f);
+    netlist_fini(&networks);
+    return e;
+}
+
+static enum mog_err check_server(const char *value, struct mog_fail *f)
+{
+    if (strcmp(value, "perlbal") == 0 || strcmp(value, "none") == 0)
+        return MOG_OK;
+    return fail_set(f, MOG_EINVAL, "'%s' is neither perlbal (HTTP served by mogstored itself) nor none", value);
+}
+
 static const struct opt_row rows[] = {
-    {"httplisten", 0, "httplisten", OPT_STRING, BOTH, AT(httplisten), 0, 0, "address and port for HTTP (0.0.0.0:7500)"},
+    {"httplisten", 0, "httplisten", OPT_STRING, BOTH, AT(httplisten), 0, 0, "address and port for HTTP (0.0.0.0:7500)",
+     check_address},
     {"mgmtlisten", 0, "mgmtlisten", OPT_STRING, BOTH, AT(mgmtlisten), 0, 0,
-     "address and port of the side channel (0.0.0.0:7501)"},
+     "address and port of the side channel (0.0.0.0:7501)", check_address},
     {"httpgetlisten", 0, "httpgetlisten", OPT_STRING, BOTH, AT(httpgetlisten), 0, 0,
-     "a second HTTP port, for reading only"},
+     "a second HTTP port, for reading only", check_address},
     {"http_metrics_listen", 0, "http_metrics_listen", OPT_STRING, BOTH, AT(http_metrics_listen), 0, 0,
-     "address and port for metrics in Prometheus' format"},
+     "address and port for metrics in Prometheus' format", check_address},
     {"docroot", 0, "docroot", OPT_STRING, BOTH, AT(docroot), 0, 0, "the folder with the devices (/var/mogdata)"},
     {"maxconns", 0, "maxconns", OPT_INT, BOTH, AT(maxconns), 1, 1000000, "most HTTP connections at a time (10000)"},
     {"daemonize", 'd', "daemonize", OPT_FLAG, BOTH, AT(daemonize), 0, 0, "go to the background"},
@@ -31,7 +68,8 @@ static const struct opt_row rows[] = {
     {"pidfile", 0, "pidfile", OPT_STRING, BOTH, AT(pidfile), 0, 0, "write the process id there"},
     {"user", 0, "user", OPT_STRING, BOTH, AT(user), 0, 0, "run as this user when started as root"},
     {"group", 0, "group", OPT_STRING, BOTH, AT(group), 0, 0, "and with this group"},
-    {"server", 0, "server", OPT_STRING, BOTH, AT(server), 0, 0, "perlbal: serve HTTP; none: only the side channel"},
+    {"server", 0, "server", OPT_STRING, BOTH, AT(server), 0, 0, "perlbal: serve HTTP; none: only the side channel",
+     check_server},
     {"serverbin", 0, "serverbin", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(serverbin), 0, 0, NULL},
     {"iostat", 0, "iostat", OPT_FLAG, BOTH | OPT_NEGATABLE, AT(iostat), 0, 0, "measure how busy the disks are (on)"},
     {"fsync", 0, "fsync", OPT_FLAG, BOTH | OPT_NEGATABLE | OPT_RELOAD, AT(fsync), 0, 0,
@@ -40,7 +78,7 @@ static const struct opt_row rows[] = {
      "use devices only that are mount points"},
     {"readonly", 0, "readonly", OPT_FLAG, BOTH | OPT_RELOAD, AT(readonly), 0, 0, "refuse uploads and deletions"},
     {"allow", 0, "allow", OPT_LIST, BOTH | OPT_RELOAD, AT(allow), 0, 0,
-     "networks that may write and use the side channel (all)"},
+     "networks that may write and use the side channel (all)", check_networks},
     {"access_log", 0, "access_log", OPT_STRING, BOTH, AT(access_log), 0, 0, "file with a line a request"},
     {"put_status", 0, "put_status", OPT_INT, BOTH | OPT_RELOAD, AT(put_status), 200, 201,
      "answer to a successful upload: 201 or 200 (201)"},
@@ -151,16 +189,6 @@ static enum mog_err load_file(struct stored_options *o, int argc, char **argv, c
     return MOG_OK;
 }
 
-static enum mog_err check_server(struct stored_options *o, struct mog_fail *f)
-{
-    if (o->serverbin && o->serverbin[0] != '\0')
-        log_warn("config: serverbin is ignored, HTTP is served by mogstored itself");
-    if (strcmp(o->server, "perlbal") == 0 || strcmp(o->server, "none") == 0)
-        return MOG_OK;
-    return fail_set(f, MOG_EINVAL, "server = %s: only perlbal (HTTP served by mogstored itself) and none are known",
-                    o->server);
-}
-
 /* They would change their meaning with the folder. */
 static void make_absolute(char **path, const char *folder)
 {
@@ -175,6 +203,7 @@ enum mog_err stored_options_load(struct stored_options *o, int argc, char **argv
                                  struct mog_fail *f)
 {
     bool seen[ROWS] = {false};
+    struct mog_fail why = {0};
     set_defaults(o);
     enum mog_err e = opt_parse_argv(&stored_options_spec, argc, argv, o, seen, NULL, f);
     make_absolute(&o->config, folder);
@@ -183,8 +212,12 @@ enum mog_err stored_options_load(struct stored_options *o, int argc, char **argv
     make_absolute(&o->docroot, folder);
     make_absolute(&o->pidfile, folder);
     make_absolute(&o->access_log, folder);
+    if (e == MOG_OK && o->serverbin && o->serverbin[0] != '\0')
+        log_warn("config: serverbin is ignored, HTTP is served by mogstored itself");
     if (e == MOG_OK)
-        e = check_server(o, f);
+        e = check_server(o->server, &why);
+    if (e == MOG_EINVAL && why.text[0] != '\0') /* the environment has said it */
+        e = fail_set(f, e, "server: %s", why.text);
     return e;
 }
 

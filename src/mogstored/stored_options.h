@@ -31,6 +31,10 @@ MOG_MUSTCHECK enum mog_err stored_options_load(struct stored_options *o, int arg
 
 void stored_options_fini(struct stored_options *o);
 
+/* "a.b.c.d:port", ":port", "[v6]:port", of numbers alone; `host` is "" for any. MOG_EINVAL. Pure. */
+MOG_MUSTCHECK enum mog_err stored_options_address(const char *address, char *host, size_t host_size, uint16_t *port,
+                                                  struct mog_fail *f);
+
 /* Does the field of `row` differ between the two? */
 bool stored_options_differ(const struct opt_row *row, const struct stored_options *a, const struct stored_options *b);
 

@@ -4,8 +4,11 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/net.h"
 #include "common/num.h"
 #include "common/span.h"
+#include "store/store.h"
+#include "tracker/cluster/netmask.h"
 #include "tracker/policy/hooks.h"
 
 #include <errno.h>
@@ -16,9 +19,95 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BOTH = OPT_CLI | OPT_FILE, MAX_JOBS = 500, MAX_RATE = 1000000 };
+enum { BOTH = OPT_CLI | OPT_FILE, MAX_JOBS = 500, MAX_RATE = 1000000, HOST_SIZE = 256 };
 
 #define AT(field) offsetof(struct tracker_options, field)
+
+/* ---- what values mean, asked for while the line that they stand in is known ---- */
+
+static enum mog_err check_dsn(const char *value, struct mog_fail *f)
+{
+    struct store_env *env = NULL;
+    struct mog_fail why = {0};
+    enum mog_err e = store_env_new(&(struct store_config){.dsn = value}, &env, &why);
+    store_env_free(env);
+    bool is_unknown = strncmp(why.text, "Unknown", 7) == 0;
+    return e == MOG_OK ? MOG_OK
+                       : fail_set(f, e, "%s%s", why.text,
+                                  is_unknown ? " (it begins with DBI:mysql:, DBI:Pg: or DBI:SQLite:)" : "");
+}
+
+static enum mog_err check_address(const char *value, struct mog_fail *f)
+{
+    char host[HOST_SIZE];
+    uint16_t port = 0;
+    return net_split(value, 1, host, sizeof(host), &port) == MOG_OK
+               ? MOG_OK
+               : fail_set(f, MOG_EINVAL, "'%s' is not an address (host:port)", value);
+}
+
+static enum mog_err check_http_listen(const char *value, struct mog_fail *f)
+{
+    return value[0] == '\0' ? MOG_OK : check_address(value, f);
+}
+
+static enum mog_err check_networks(const char *value, struct mog_fail *f)
+{
+    struct netlist networks = {0};
+    enum mog_err e = netlist_add_all(&networks, value, f);
+    /* Commas alone must not open the door to everybody. */
+    if (e == MOG_OK && networks.n == 0)
+        e = fail_set(f, MOG_EINVAL, "'%s' names no network", value);
+    netlist_fini(&networks);
+    return e;
+}
+
+static enum mog_err check_local_network(const char *value, struct mog_fail *f)
+{
+    struct netmask mask;
+    return value[0] == '\0' || netmask_parse(span_of(value), &mask) == MOG_OK
+               ? MOG_OK
+               : fail_set(f, MOG_EINVAL, "'%s' is not a netmask (a.b.c.d/bits)", value);
+}
+
+/* Replication policies that the original has as plugins are always there, and need not be named. */
+static bool is_policy(const char *name)
+{
+    static const char *const policies[] = {"MultipleNetworks", "HostsPerNetwork", "MultipleHosts", "MultipleDevices"};
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        if (strcmp(name, policies[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum mog_err check_plugin(const char *name, struct mog_fail *f)
+{
+    if (hooks_exist(name) || is_policy(name))
+        return MOG_OK;
+    return fail_set(f, MOG_EUNSUPPORTED,
+                    "Unable to load %s: plugins written for the Perl tracker cannot be used (built in: ZoneLocal, "
+                    "MultipleNetworks, HostsPerNetwork)",
+                    name);
+}
+
+static enum mog_err check_gateway(const char *value, struct mog_fail *f)
+{
+    enum web_gateway ignored;
+    return web_gateway_parse(value, &ignored, f);
+}
+
+/* A line end in it would be a header of somebody else's making. */
+static enum mog_err check_header(const char *value, struct mog_fail *f)
+{
+    for (size_t i = 0; value[i] != '\0'; i++) {
+        if ((unsigned char)value[i] < ' ' || (unsigned char)value[i] >= 127)
+            return fail_set(f, MOG_EINVAL, "not a header's value");
+    }
+    return MOG_OK;
+}
+
+/* ---- the rows ---- */
 
 static const struct opt_row rows[] = {
     {"config", 'c', NULL, OPT_STRING, OPT_CLI, AT(config), 0, 0, "configuration file (/etc/mogilefs/mogilefsd.conf)"},
@@ -28,7 +117,7 @@ static const struct opt_row rows[] = {
     {"version", 0, NULL, OPT_FLAG, OPT_CLI, AT(version), 0, 0, "the version"},
     {"debug", 'd', "debug", OPT_COUNT, BOTH | OPT_RELOAD, AT(debug), 0, 10, "more messages; may be repeated"},
     {"daemonize", 'D', "daemonize", OPT_FLAG, BOTH | OPT_NEGATABLE, AT(daemonize), 0, 0, "go to the background"},
-    {"dsn", 0, "db_dsn", OPT_STRING, BOTH, AT(db_dsn), 0, 0, "database (an embedded one in state_dir)"},
+    {"dsn", 0, "db_dsn", OPT_STRING, BOTH, AT(db_dsn), 0, 0, "database (an embedded one in state_dir)", check_dsn},
     {"dbuser", 0, "db_user", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(db_user), 0, 0, "database user"},
     {"dbpass", 0, "db_pass", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY | OPT_SECRET, AT(db_pass), 0, 0, "database password"},
     {NULL, 0, "db_pass_file", OPT_STRING, OPT_FILE, AT(db_pass_file), 0, 0, NULL},
@@ -37,10 +126,12 @@ static const struct opt_row rows[] = {
     {"user", 0, "user", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(user), 0, 0, "user to run as when started as root"},
     {"confport", 'p', "conf_port", OPT_INT, BOTH, AT(conf_port), 1, 65535,
      "port of listen addresses without one (7001)"},
-    {"listen", 'l', "listen", OPT_LIST, BOTH, AT(listen), 0, 0, "address to listen on; may be repeated (0.0.0.0)"},
-    {"allow", 0, "allow", OPT_LIST, BOTH | OPT_RELOAD, AT(allow), 0, 0, "networks that may connect (all)"},
+    {"listen", 'l', "listen", OPT_LIST, BOTH, AT(listen), 0, 0, "address to listen on; may be repeated (0.0.0.0)",
+     check_address},
+    {"allow", 0, "allow", OPT_LIST, BOTH | OPT_RELOAD, AT(allow), 0, 0, "networks that may connect (all)",
+     check_networks},
     {"admin_allow", 0, "admin_allow", OPT_LIST, BOTH | OPT_RELOAD, AT(admin_allow), 0, 0,
-     "networks that may use commands of administrators (all)"},
+     "networks that may use commands of administrators (all)", check_networks},
     {"workers", 'w', "query_jobs", OPT_INT, BOTH | OPT_RELOAD, AT(query_jobs), 0, MAX_JOBS, "query workers (20)"},
     {NULL, 0, "listener_jobs", OPT_INT, OPT_FILE, AT(listener_jobs), 0, MAX_JOBS, NULL},
     {NULL, 0, "delete_jobs", OPT_INT, OPT_FILE | OPT_RELOAD, AT(delete_jobs), 0, MAX_JOBS, NULL},
@@ -67,23 +158,23 @@ static const struct opt_row rows[] = {
     {NULL, 0, "log_file", OPT_STRING, OPT_FILE, AT(log_file), 0, 0, NULL},
     {"no_schema_check", 0, "no_schema_check", OPT_FLAG, BOTH, AT(no_schema_check), 0, 0,
      "serve a schema of any version"},
-    {"plugins", 0, "plugins", OPT_LIST, BOTH, AT(plugins), 0, 0, NULL},
+    {"plugins", 0, "plugins", OPT_LIST, BOTH, AT(plugins), 0, 0, NULL, check_plugin},
     {"repl_use_get_port", 0, "repl_use_get_port", OPT_FLAG, BOTH | OPT_RELOAD, AT(repl_use_get_port), 0, 0, NULL},
     {"local_network", 0, "local_network", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(local_network), 0, 0,
-     "network of this tracker, for ZoneLocal"},
+     "network of this tracker, for ZoneLocal", check_local_network},
     {"mogstored_stream_port", 0, "mogstored_stream_port", OPT_INT, BOTH, AT(mogstored_stream_port), 1, 65535,
      "port of the storage nodes' side channel (7501)"},
     {NULL, 0, "rebalance_ignore_missing", OPT_FLAG, OPT_FILE, AT(rebalance_ignore_missing), 0, 0, NULL},
     {"http_listen", 0, "http_listen", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(http_listen), 0, 0,
-     "address of the HTTP listener; without a host, loopback (none)"},
+     "address of the HTTP listener; without a host, loopback (none)", check_http_listen},
     {"http_hosts", 0, "http_hosts", OPT_LIST, BOTH, AT(http_hosts), 0, 0,
      "names that HTTP clients may call this host, beside its own; may be repeated"},
     {"http_gateway", 0, "http_gateway", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY, AT(http_gateway), 0, 0,
-     "give files by /DOMAIN/KEY: redirect, accel or proxy (off)"},
+     "give files by /DOMAIN/KEY: redirect, accel or proxy (off)", check_gateway},
     {"http_gateway_domains", 0, "http_gateway_domains", OPT_LIST, BOTH, AT(http_gateway_domains), 0, 0,
      "domains that the gateway serves; may be repeated (none)"},
     {"http_gateway_cache_control", 0, "http_gateway_cache_control", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY,
-     AT(http_gateway_cache_control), 0, 0, "Cache-Control header of the gateway's answers (none)"},
+     AT(http_gateway_cache_control), 0, 0, "Cache-Control header of the gateway's answers (none)", check_header},
     {"no_http", 0, NULL, OPT_IGNORE_FLAG, OPT_CLI, 0, 0, 0, NULL},
     {"workerport", 0, NULL, OPT_IGNORE, OPT_CLI, 0, 0, 0, NULL},
 };
@@ -154,17 +245,6 @@ static enum mog_err find_database(struct tracker_options *o, struct mog_fail *f)
     return MOG_OK;
 }
 
-/* Replication policies that the original has as plugins are always there, and need not be named. */
-static bool is_policy(const char *name)
-{
-    static const char *const policies[] = {"MultipleNetworks", "HostsPerNetwork", "MultipleHosts", "MultipleDevices"};
-    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
-        if (strcmp(name, policies[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 enum mog_err tracker_options_hooks(const struct tracker_options *o, struct hooks **out, struct mog_fail *f)
 {
     const char **names = mem_calloc(o->plugins.n, sizeof(*names));
@@ -174,11 +254,8 @@ enum mog_err tracker_options_hooks(const struct tracker_options *o, struct hooks
         const char *name = o->plugins.items[i];
         if (hooks_exist(name))
             names[n++] = name;
-        else if (!is_policy(name))
-            e = fail_set(f, MOG_EUNSUPPORTED,
-                         "Unable to load %s: plugins written for the Perl tracker cannot be used (built in: ZoneLocal, "
-                         "MultipleNetworks, HostsPerNetwork)",
-                         name);
+        else
+            e = check_plugin(name, f);
     }
     if (e == MOG_OK)
         e = hooks_new(names, n, o->local_network, out, f);
@@ -195,17 +272,6 @@ static enum mog_err check_plugins(const struct tracker_options *o, struct mog_fa
     return e;
 }
 
-/* A line end in it would be a header of somebody else's making. */
-static enum mog_err check_http(struct tracker_options *o, struct mog_fail *f)
-{
-    const char *value = o->http_gateway_cache_control;
-    for (size_t i = 0; value != NULL && value[i] != '\0'; i++) {
-        if ((unsigned char)value[i] < ' ' || (unsigned char)value[i] >= 127)
-            return fail_set(f, MOG_EINVAL, "http_gateway_cache_control: not a header's value");
-    }
-    return web_gateway_parse(o->http_gateway, &o->gateway, f);
-}
-
 enum mog_err tracker_options_networks(const struct opt_list *list, const char *key, struct netlist *out,
                                       struct mog_fail *f)
 {
@@ -216,19 +282,8 @@ enum mog_err tracker_options_networks(const struct opt_list *list, const char *k
         if (netlist_add_all(out, list->items[i], &inner) != MOG_OK)
             e = fail_set(f, MOG_EINVAL, "%s: %s", key, inner.text);
     }
-    /* Commas alone must not open the door to everybody. */
-    if (e == MOG_OK && list->n != 0 && out->n == 0)
-        e = fail_set(f, MOG_EINVAL, "%s names no network", key);
     if (e != MOG_OK)
         netlist_fini(out);
-    return e;
-}
-
-static enum mog_err check_networks(const struct opt_list *list, const char *key, struct mog_fail *f)
-{
-    struct netlist networks;
-    enum mog_err e = tracker_options_networks(list, key, &networks, f);
-    netlist_fini(&networks);
     return e;
 }
 
@@ -253,13 +308,9 @@ enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **ar
     if (e == MOG_OK && o->listen.n == 0)
         opt_list_add(&o->listen, "0.0.0.0");
     if (e == MOG_OK)
-        e = check_networks(&o->allow, "allow", f);
-    if (e == MOG_OK)
-        e = check_networks(&o->admin_allow, "admin_allow", f);
-    if (e == MOG_OK)
         e = check_plugins(o, f);
     if (e == MOG_OK)
-        e = check_http(o, f);
+        e = web_gateway_parse(o->http_gateway, &o->gateway, f);
     if (e == MOG_OK)
         e = find_database(o, f);
     return e;

@@ -40,7 +40,7 @@ enum mog_err web_gateway_parse(const char *word, enum web_gateway *out, struct m
             return MOG_OK;
         }
     }
-    return fail_set(f, MOG_EINVAL, "http_gateway: '%.100s' is none of off, redirect, accel, proxy", word);
+    return fail_set(f, MOG_EINVAL, "'%.100s' is none of off, redirect, accel, proxy", word);
 }
 
 /* ---- the pool ---- */

@@ -18,10 +18,17 @@ struct opts {
     int64_t port;
     char *pass;
     char *name;
-    struct opt_list listen;
+    struct opt_list listen, even;
+    char *word;
 };
 
 #define BOTH (OPT_CLI | OPT_FILE)
+
+/* Values of an even length. */
+static enum mog_err check_even(const char *value, struct mog_fail *fail)
+{
+    return strlen(value) % 2 == 0 ? MOG_OK : fail_set(fail, MOG_EINVAL, "'%s' is odd", value);
+}
 
 static const struct opt_row rows[] = {
     {"daemonize", 'D', "daemonize", OPT_FLAG, BOTH, offsetof(struct opts, daemonize), 0, 0, "detach"},
@@ -33,6 +40,8 @@ static const struct opt_row rows[] = {
     {"namespace", 0, NULL, OPT_IGNORE, OPT_CLI, 0, 0, 0, NULL},
     {"listen", 'l', "listen", OPT_LIST, BOTH, offsetof(struct opts, listen), 0, 0, NULL},
     {"no_http", 0, NULL, OPT_IGNORE_FLAG, OPT_CLI, 0, 0, 0, NULL},
+    {"even", 0, "even", OPT_LIST, BOTH, offsetof(struct opts, even), 0, 0, NULL, check_even},
+    {"word", 0, "word", OPT_STRING, BOTH, offsetof(struct opts, word), 0, 0, NULL, check_even},
 };
 enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
@@ -111,6 +120,32 @@ START_TEST(empty_values)
     ck_assert_int_eq(argv_of("--dbpass|secret"), MOG_OK);
     ck_assert_str_eq(o.pass, "secret");
     ck_assert_int_eq(argv_of("--name="), MOG_EUSAGE);
+    reset();
+}
+END_TEST
+
+START_TEST(values_that_mean_nothing)
+{
+    static const struct {
+        const char *text, *word;
+    } bad[] = {{"\neven = ab, abc\n", ".conf line 2: even: 'abc' is odd"},
+               {"\n\nword = abc\n", ".conf line 3: word: 'abc' is odd"},
+               {"even = , ,\n", ".conf line 1: even: ', ,' is an empty list"},
+               {"listen = ,\n", ".conf line 1: listen: ',' is an empty list"}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        reset();
+        ck_assert_msg(file_of(".conf", bad[i].text, NULL) == MOG_EINVAL, "%s", bad[i].text);
+        ck_assert_msg(strstr(f.text, bad[i].word) != NULL, "%s: %s", bad[i].text, f.text);
+    }
+    reset();
+    ck_assert_int_eq(file_of(".yaml", "word: ab\neven: [ab, a]\n", NULL), MOG_EINVAL);
+    ck_assert_msg(strstr(f.text, ".yaml line 2: even: 'a' is odd") != NULL, "%s", f.text);
+    ck_assert_int_eq(argv_of("--even=ab|--even=a"), MOG_EUSAGE);
+    ck_assert_str_eq(f.text, "option --even: 'a' is odd");
+    ck_assert_int_eq(argv_of("--word=a"), MOG_EUSAGE);
+    ck_assert_str_eq(f.text, "option --word: 'a' is odd");
+    ck_assert_int_eq(argv_of("--word=ab|--even=ab|--even=abcd"), MOG_OK);
+    ck_assert_msg(file_of(".conf", "word = a\neven =\n", seen) == MOG_OK, "what does not hold is not looked at");
     reset();
 }
 END_TEST
@@ -293,6 +328,6 @@ START_TEST(files_that_cannot_be_read)
 }
 END_TEST
 
-UNIT_MAIN("opt", spellings, empty_values, lists, what_the_command_line_refuses, words_that_are_no_options,
-          the_trackers_file, the_storage_nodes_file, unknown_keys, the_command_line_wins, yaml,
-          files_that_cannot_be_read)
+UNIT_MAIN("opt", spellings, empty_values, values_that_mean_nothing, lists, what_the_command_line_refuses,
+          words_that_are_no_options, the_trackers_file, the_storage_nodes_file, unknown_keys, the_command_line_wins,
+          yaml, files_that_cannot_be_read)

@@ -51,6 +51,7 @@ ELSEWHERE = {
     "tracker_options_hooks": ("wire/tracker/test_startup.py", "test_plugins"),
     "tracker_options_load": ("unit/tracker/test_failing_start.c", "tracker_load"),
     "tracker_options_networks": ("wire/tracker/test_startup.py", "test_bad_values"),
+    "stored_options_address": ("wire/mogstored/test_start.py", "test_addresses"),
     "web_gateway_parse": ("wire/tracker/test_startup.py", "test_bad_values"),
 }
 

@@ -67,7 +67,7 @@ class Refusals(unittest.TestCase):
         self.refused("--maxconns", status=2, says="maxconns")
         self.refused("--put_status=404", status=2, says="put_status")
         for server in ("apache", "lighttpd", "nginx", "xnginxy"):
-            self.refused("-s", f"--server={server}", says=("server", server))
+            self.refused("-s", f"--server={server}", says=("server", server), status=2)
 
     def test_docroot(self):
         self.refused("-s", *self.listen, f"--docroot={self.folder}/none", says=(f"{self.folder}/none", "No such file"))
@@ -95,7 +95,8 @@ class Refusals(unittest.TestCase):
 
     def test_addresses(self):
         for value in ("localhost:7500", "1.2.3.4.5:7500", "1.2.3.4:x", "1.2.3.4:70000", "0", "x"):
-            self.refused("-s", f"--httplisten={value}", f"--docroot={self.folder}", says=("httplisten", value))
+            self.refused("-s", f"--httplisten={value}", f"--docroot={self.folder}", says=("httplisten", value),
+                         status=2)
 
     def config(self, text, name="mogstored.conf"):
         path = os.path.join(self.folder, name)
@@ -114,7 +115,13 @@ class Refusals(unittest.TestCase):
             "SERVER max_connections = 10000\n": ("line 1", "Perlbal"),
             "CREATE SERVICE mogstored\n": ("line 1", "Perlbal"),
             "docroot = /tm\0p\n": ("line 1", "NUL"),
-            "allow = 10.0.0.0/40\n": ("allow", "10.0.0.0/40"),
+            "allow = 10.0.0.0/40\n": ("line 1: allow: ", "10.0.0.0/40"),
+            "# c\nallow = ,\n": ("line 2: allow: ", "empty list"),
+            "# c\nserver = apache\n": ("line 2: server: ", "'apache' is neither perlbal", "nor none"),
+            "# c\nhttplisten = here\n": ("line 2: httplisten: ", '"here"', "a.b.c.d:port"),
+            "# c\nmgmtlisten = 1.2.3.4\n": ("line 2: mgmtlisten: ", "a.b.c.d:port"),
+            "# c\nhttpgetlisten = localhost:1\n": ("line 2: httpgetlisten: ", "a.b.c.d:port"),
+            "# c\nhttp_metrics_listen = 1.2.3.4:0\n": ("line 2: http_metrics_listen: ", "a.b.c.d:port"),
         }
         for text, says in table.items():
             with self.subTest(text=text):

@@ -230,6 +230,31 @@ class Reload(Base):
         self.assertRegex(run("mogilefsd", "--version").stdout, rb"\d+\.\d+\.\d+")
 
 
+    def test_mistakes_are_named_with_file_and_line(self):
+        for line, words in (("db_dsn = DBI:Oracle:x", "Unknown database type: DBI:Oracle:x (it begins with DBI:mysql:"),
+                            ("db_dsn = DBI:mysql:x;port=abc", "1 to 65535"),
+                            ("db_dsn = DBI:SQLite:", "no path"),
+                            ("listen = 127.0.0.1, here:there", "'here:there' is not an address (host:port)"),
+                            ("listen = 127.0.0.1:70000", "is not an address"),
+                            ("http_listen = a:b", "'a:b' is not an address (host:port)"),
+                            ("http_gateway = maybe", "'maybe' is none of off, redirect, accel, proxy"),
+                            ("http_gateway_cache_control = \x01", "not a header's value"),
+                            ("allow = 10.0.0.0/33", "the bits of a network are 0 to 32"),
+                            ("allow = ,", "empty list"),
+                            ("admin_allow = everybody", "everybody"),
+                            ("plugins = Foo", "Unable to load Foo"),
+                            ("local_network = here", "'here' is not a netmask (a.b.c.d/bits)"),
+                            ("min_free_space = much", "'much' is not a number from 0 to 1000000000")):
+            path = self.path("bad.conf", f"# a comment\n\n{line}\n")
+            done = run("mogilefsd", "--check-config", f"--config={path}", check=1)
+            self.assertEqual(done.stdout, b"")
+            error = done.stderr.decode()
+            self.assertTrue(error.startswith(f"{path} line 3: {line.split()[0]}: "), error)
+            self.assertIn(words, error)
+        done = run("mogilefsd", "--check-config", "--skipconfig", "--dsn=DBI:Oracle:x", check=1)
+        self.assertIn(b"option --dsn: Unknown database type: DBI:Oracle:x", done.stderr)
+
+
 class Refusals(Base):
     def setUp(self):
         super().setUp()
