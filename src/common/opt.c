@@ -209,6 +209,9 @@ static enum mog_err parse_long(struct parse *p, const char *text)
             return apply(p, row, shown, equals + 1);
         if (equals != NULL)
             return fail_set(p->f, MOG_EUSAGE, "option %s does not take a value", shown);
+        bool ignored, has_more = p->at + 1 < p->argc;
+        if ((row->flags & OPT_VALUE_TOO) && has_more && parse_flag(p->argv[p->at + 1], &ignored) == MOG_OK)
+            return apply(p, row, shown, p->argv[++p->at]);
         return apply(p, row, shown, negated ? "0" : "1");
     }
     if (equals != NULL)

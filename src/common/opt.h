@@ -31,6 +31,7 @@ enum opt_flags {
     OPT_MAY_BE_EMPTY = 8, /* a string may be empty, and its value may be missing */
     OPT_RELOAD = 16,      /* a change takes effect on HUP; else the change is named in the log */
     OPT_SECRET = 32,      /* its value is never shown */
+    OPT_VALUE_TOO = 64,   /* a flag that takes the next argument for its value when that is one */
 };
 
 struct opt_row {

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 struct opts {
-    bool daemonize, job_master;
+    bool daemonize, job_master, get_port;
     int debug;
     int64_t port;
     char *pass;
@@ -40,6 +40,7 @@ static const struct opt_row rows[] = {
     {"namespace", 0, NULL, OPT_IGNORE, OPT_CLI, 0, 0, 0, NULL},
     {"listen", 'l', "listen", OPT_LIST, BOTH, offsetof(struct opts, listen), 0, 0, NULL},
     {"no_http", 0, NULL, OPT_IGNORE_FLAG, OPT_CLI, 0, 0, 0, NULL},
+    {"get_port", 0, "get_port", OPT_FLAG, BOTH | OPT_VALUE_TOO, offsetof(struct opts, get_port), 0, 0, NULL},
     {"even", 0, "even", OPT_LIST, BOTH, offsetof(struct opts, even), 0, 0, NULL, check_even},
     {"word", 0, "word", OPT_STRING, BOTH, offsetof(struct opts, word), 0, 0, NULL, check_even},
 };
@@ -120,6 +121,23 @@ START_TEST(empty_values)
     ck_assert_int_eq(argv_of("--dbpass|secret"), MOG_OK);
     ck_assert_str_eq(o.pass, "secret");
     ck_assert_int_eq(argv_of("--name="), MOG_EUSAGE);
+    reset();
+}
+END_TEST
+
+/* The original's option has a value: "--get_port 0" is off. */
+START_TEST(flags_with_a_value)
+{
+    static const struct {
+        const char *line;
+        bool value;
+    } good[] = {{"--get_port|1", true},  {"--get_port|0", false},          {"--get_port=1", true},
+                {"--get_port=0", false}, {"--get_port|--daemonize", true}, {"--get_port", true}};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        ck_assert_msg(argv_of(good[i].line) == MOG_OK, "%s: %s", good[i].line, f.text);
+        ck_assert_msg(o.get_port == good[i].value, "%s", good[i].line);
+    }
+    ck_assert_msg(argv_of("--daemonize|1") == MOG_EUSAGE, "others take none");
     reset();
 }
 END_TEST
@@ -328,6 +346,6 @@ START_TEST(files_that_cannot_be_read)
 }
 END_TEST
 
-UNIT_MAIN("opt", spellings, empty_values, values_that_mean_nothing, lists, what_the_command_line_refuses,
-          words_that_are_no_options, the_trackers_file, the_storage_nodes_file, unknown_keys, the_command_line_wins,
-          yaml, files_that_cannot_be_read)
+UNIT_MAIN("opt", spellings, empty_values, flags_with_a_value, values_that_mean_nothing, lists,
+          what_the_command_line_refuses, words_that_are_no_options, the_trackers_file, the_storage_nodes_file,
+          unknown_keys, the_command_line_wins, yaml, files_that_cannot_be_read)
