@@ -241,11 +241,14 @@ static void sqlite_close(struct sql_conn *base)
     free(c);
 }
 
-/* A file that was deleted under us would take writes that nobody sees again. */
+/* A file that was deleted under us, or has another in its place, would take writes that nobody sees again. */
 static bool sqlite_is_alive(struct sql_conn *base)
 {
     struct sqlite_conn *c = conn_of(base);
-    return !base->is_dead && (c->path == NULL || access(c->path, F_OK) == 0);
+    int has_moved = 0;
+    if (!base->is_dead && c->path != NULL)
+        (void)sqlite3_file_control(c->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+    return !base->is_dead && has_moved == 0;
 }
 
 /* The library opens what it cannot open for writing just now, for want of descriptors, for reading, and for ever. */
@@ -270,6 +273,14 @@ static enum mog_err begin_nowait(struct sqlite_conn *c, struct mog_fail *f)
     return MOG_OK;
 }
 
+/* A URI may say itself that the file is to be made, and is refused when it must not be. */
+static int open_flags(const struct sql_target *t, bool must_exist)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (t->is_uri ? SQLITE_OPEN_URI : 0);
+    bool says_so = t->is_uri && strstr(t->database, "mode=rwc") != NULL;
+    return !must_exist || says_so ? flags | SQLITE_OPEN_CREATE : flags;
+}
+
 static enum mog_err sqlite_open(const struct sql_target *t, const struct sql_limits *l, struct sql_conn **out,
                                 struct mog_fail *f)
 {
@@ -279,9 +290,7 @@ static enum mog_err sqlite_open(const struct sql_target *t, const struct sql_lim
     if (!t->is_uri && strcmp(t->database, ":memory:") != 0)
         c->path = mem_strdup(t->database);
     const char *nowait_files = sqlite_nowait_init();
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (l->must_exist ? 0 : SQLITE_OPEN_CREATE) |
-                (t->is_uri ? SQLITE_OPEN_URI : 0);
-    int rc = sqlite3_open_v2(t->database, &c->db, flags, l->nowait ? nowait_files : NULL);
+    int rc = sqlite3_open_v2(t->database, &c->db, open_flags(t, l->must_exist), l->nowait ? nowait_files : NULL);
     enum mog_err e = MOG_OK;
     if (rc != SQLITE_OK) {
         e = fail_set(f, MOG_EDBDOWN, "%s: %s", t->database, c->db == NULL ? "no memory" : sqlite3_errmsg(c->db));

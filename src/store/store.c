@@ -55,6 +55,7 @@ enum mog_err store_env_new(const struct store_config *c, struct store_env **out,
     env->must_exist = c->must_exist;
     env->lock_renew_ms = (int64_t)(c->lock_renew_s != 0 ? c->lock_renew_s : LOCK_RENEW_S) * 1000;
     atomic_init(&env->alive, true);
+    atomic_init(&env->has_connected, false);
     atomic_init(&env->min_fid, 0);
     pthread_mutex_init(&env->writer, NULL);
     pthread_mutex_init(&env->mutex, NULL);
@@ -243,8 +244,13 @@ void store_close(struct store *st)
 
 static enum mog_err open_connection(struct store *st)
 {
-    const struct sql_limits limits = {CONNECT_TIMEOUT_S, store_patience_s(st->patience), st->env->row_locks, st->nowait,
-                                      st->env->must_exist};
+    /* A database that was there and is gone must not be made anew, empty: it would pass for one without a schema. */
+    const struct sql_limits limits = {.connect_s = CONNECT_TIMEOUT_S,
+                                      .statement_s = store_patience_s(st->patience),
+                                      .many_nodes = st->env->row_locks,
+                                      .nowait = st->nowait,
+                                      .must_exist =
+                                          st->env->must_exist || st->nowait || atomic_load(&st->env->has_connected)};
     struct mog_fail why = {0};
     if (!st->probing && !store_env_is_alive(st->env))
         return store_fail(st, MOG_EDBDOWN, "Failed to connect to database: known to be down");
@@ -257,6 +263,7 @@ static enum mog_err open_connection(struct store *st)
         metric_add(&st->env->metrics.connect_failures, 1);
         return store_fail(st, e == MOG_EUNSUPPORTED ? e : MOG_EDBDOWN, "Failed to connect to database: %s", why.text);
     }
+    atomic_store(&st->env->has_connected, true);
     st->connects++;
     metric_add(&st->env->metrics.connects, 1);
     return MOG_OK;

@@ -27,6 +27,7 @@ struct store_env {
     bool row_locks, must_exist;
     int64_t lock_renew_ms;
     atomic_bool alive;
+    atomic_bool has_connected; /* once: what is not there later was there */
     _Atomic uint64_t min_fid;
     pthread_mutex_t writer; /* held by the one that writes, when the driver has one_writer */
     struct store_flush flush;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Deadlocks, lost connections, hung and read-only servers: nothing is half done, and the next unit of work goes on. */
 #include "store/fault_driver.h"
+#include "store/store_backup.h"
 #include "store/store_fixture.h"
 
 #include <pthread.h>
@@ -436,6 +437,30 @@ END_TEST
 
 /* ---- SQLite ---- */
 
+/* It goes away under us, and is not made anew; another that comes to its place is seen. */
+static void a_file_that_goes_away(struct store *st, const char *path)
+{
+    struct mog_fail f = {0};
+    uint32_t version;
+    uint64_t size, connects = store_connects(st);
+    char copy[160];
+    snprintf(copy, sizeof copy, "%s.copy", path);
+    ck_assert_int_eq(store_backup_sqlite(path, copy, &size, &f), MOG_OK);
+    ck_assert_int_eq(unlink(path), 0);
+    FAILS(st, MOG_EDBDOWN, store_validate(st));
+    FAILS(st, MOG_EDBDOWN, store_ping(st));
+    ck_assert_int_ne(access(path, F_OK), 0);
+    ck_assert_int_eq(rename(copy, path), 0);
+    OK(st, store_validate(st));
+    OK(st, store_schema_version(st, &version));
+    ck_assert_uint_eq(version, 18);
+    ck_assert_uint_eq(store_connects(st), connects + 1);
+    ck_assert_int_eq(store_backup_sqlite(path, copy, &size, &f), MOG_OK);
+    ck_assert_int_eq(rename(copy, path), 0);
+    OK(st, store_validate(st));
+    ck_assert_uint_eq(store_connects(st), connects + 2);
+}
+
 START_TEST(embedded_database)
 {
     struct mog_fail f = {0};
@@ -460,11 +485,7 @@ START_TEST(embedded_database)
     ck_assert_str_eq(store_failure(st)->text,
                      "Server's database schema version of 18 doesn't match expected value of 17.  Halting.\n\n"
                      "Please run mogdbsetup to upgrade your schema.");
-    /* The file goes away under us. */
-    ck_assert_int_eq(unlink(path), 0);
-    uint64_t connects = store_connects(st);
-    OK(st, store_validate(st));
-    ck_assert_uint_eq(store_connects(st), connects + 1);
+    a_file_that_goes_away(st, path);
     store_free(st);
     store_env_free(env);
     close(fd);

@@ -247,6 +247,8 @@ START_TEST(a_file_that_is_gone_is_noticed)
     ck_assert_int_eq(unlink(path), 0);
     FAILS(st, MOG_EAGAIN, store_validate(st));
     ck_assert(!store_nowait_is_connected(st));
+    FAILS(st, MOG_EDBDOWN, store_nowait_connect(st));
+    ck_assert_msg(access(path, F_OK) != 0, "it does not make an empty one in its place");
     store_free(st);
     free(path);
 }
@@ -278,6 +280,9 @@ START_TEST(knows_what_it_cannot_do)
     ck_assert_int_eq(connect_to(text), MOG_EDBDOWN);
     free(text);
     text = mem_printf("DBI:SQLite:uri=file:%s/uri.db", fx.folder);
+    ck_assert_int_eq(connect_to(text), MOG_EDBDOWN); /* it is not there */
+    free(text);
+    text = mem_printf("DBI:SQLite:uri=file:%s/uri.db?mode=rwc", fx.folder);
     ck_assert_int_eq(connect_to(text), MOG_EUNSUPPORTED);
     free(text);
     const struct store_config config = {.dsn = "DBI:mysql:mogilefs:127.0.0.1"};
