@@ -76,6 +76,7 @@ static enum mog_err classify(struct mysql_conn *c, unsigned number, const char *
     case CR_CONN_HOST_ERROR:
     case CR_COMMANDS_OUT_OF_SYNC:
     case CR_MALFORMED_PACKET:
+    case CR_SSL_CONNECTION_ERROR: /* what the library says of all these ends when the connection is encrypted */
         return lost(c, what, text, f);
     case ER_DUP_ENTRY:
     case ER_DUP_ENTRY_WITH_KEY_NAME:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """TLS between tracker and database, asked for by the DSN: used, and refused when the server is not who it should be."""
+import collections
 import os
 import shutil
 import tempfile
@@ -7,9 +8,12 @@ import unittest
 
 from authority import Authority
 from cluster import Tracker
+from cutter import Budget, Cutter
 from database import Server
+from waiting import wait_until
 
 WRONG_ADDRESS = "127.9.9.9"
+Upstream = collections.namedtuple("Upstream", "address port")
 
 
 class Tls:
@@ -61,6 +65,23 @@ class Tls:
             c.request("create_domain", domain="checked")
         self.assertTrue(self.encrypted())
         tracker.stop()
+
+    def test_a_read_survives_a_lost_connection(self):
+        budget = Budget()
+        hop = Cutter(Upstream(self.server.host, self.server.port), budget)
+        self.addCleanup(hop.close)
+        tracker = self.tracker(f"{self.asked};port={hop.port}", "cut").start()
+        with tracker.client() as c:
+            c.request("create_domain", domain="cut")
+            for i in range(5):
+                self.assertERR(c.call("get_paths", domain="cut", key=f"k{i}"), "unknown_key")
+                budget.arm(1, 0)
+                self.assertERR(c.call("get_paths", domain="cut", key=f"k{i}"), "unknown_key")
+                wait_until(lambda: budget.taken == 1, what="an answer was cut off")
+        tracker.stop()
+
+    def assertERR(self, answer, code):
+        self.assertEqual(answer.code, code, answer)
 
     def test_another_authority(self):
         self.assertRefused(self.checked.format(ca=self.others.cert), "other")
