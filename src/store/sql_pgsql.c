@@ -327,9 +327,10 @@ static enum mog_err pgsql_open(const struct sql_target *t, const struct sql_limi
 {
     char connect_s[INT_TEXT_MAX];
     snprintf(connect_s, sizeof connect_s, "%u", l->connect_s);
-    const char *const keys[] = {"dbname", "connect_timeout", "fallback_application_name", "user", "password", NULL};
-    const char *const values[] = {t->conninfo,
-                                  connect_s,
+    /* What comes later wins: the connection string may have a time-out of its own. */
+    const char *const keys[] = {"connect_timeout", "dbname", "fallback_application_name", "user", "password", NULL};
+    const char *const values[] = {connect_s,
+                                  t->conninfo,
                                   "mogilefs",
                                   t->user[0] == '\0' ? NULL : t->user,
                                   t->password[0] == '\0' ? NULL : t->password,

@@ -4,8 +4,10 @@
 #include "store/store_backup.h"
 #include "store/store_fixture.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 static void induce(struct store *st, int at, int times, enum mog_err error)
@@ -437,6 +439,34 @@ END_TEST
 
 /* ---- SQLite ---- */
 
+/* Who says nothing is waited for as long as the DSN says. */
+START_TEST(time_outs_of_the_dsn)
+{
+    static const char *const dsns[][2] = {{"DBI:Pg:dbname=x", "connect_timeout"},
+                                          {"DBI:mysql:x", "mysql_connect_timeout"}};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(listen(fd, 5), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    for (size_t i = 0; i < sizeof dsns / sizeof dsns[0]; i++) {
+        struct fixture silent = fx;
+        snprintf(silent.dsn, sizeof silent.dsn, "%s;host=127.0.0.1;port=%u;%s=2", dsns[i][0],
+                 (unsigned)ntohs(address.sin_port), dsns[i][1]);
+        struct store_env *env = fixture_new_env(&silent);
+        struct store *st = store_new(env, STORE_CLIENT);
+        int64_t begun_ms = clock_mono_ms();
+        FAILS(st, MOG_EDBDOWN, store_open(st));
+        ck_assert_int_ge(clock_mono_ms() - begun_ms, 1000);
+        ck_assert_int_lt(clock_mono_ms() - begun_ms, 4000);
+        store_free(st);
+        store_env_free(env);
+    }
+    close(fd);
+}
+END_TEST
+
 /* It goes away under us, and is not made anew; another that comes to its place is seen. */
 static void a_file_that_goes_away(struct store *st, const char *path)
 {
@@ -500,5 +530,5 @@ int main(void)
     return FIXTURE_RUN("store_faults", deadlocks_are_tried_again, a_close_is_whole, a_cut_close_is_done_again,
                        what_was_refused_is_done_again, reads_survive_a_lost_connection, a_lock_is_not_recovered,
                        nothing_there, killed_connections, deadlock_of_two, waiting_for_a_row, hung_server, read_slaves,
-                       embedded_database);
+                       time_outs_of_the_dsn, embedded_database);
 }
