@@ -138,7 +138,8 @@ const char *const sql_text_pgsql[SQL_STMTS] = {
     [SQL_TEMPFILE_INSERT_FID] = "INSERT INTO tempfile (dmid, dkey, classid, devids, fid, createtime) "
                                 "VALUES (?, ?, ?, ?, ?, " NOW ")",
     [SQL_TEMPFILE_SEED] = "SELECT setval(pg_get_serial_sequence('tempfile', 'fid'), v.fid) "
-                          "FROM (SELECT CAST(? AS int8) AS fid) v, tempfile_fid_seq s WHERE s.last_value < v.fid",
+                          "FROM (SELECT CAST(? AS int8) AS fid) v, tempfile_fid_seq s "
+                          "WHERE s.last_value < v.fid OR (s.last_value = v.fid AND NOT s.is_called)",
     [SQL_TEMPFILE_FID_USED] = "SELECT 1 FROM file WHERE fid = ? "
                               "UNION ALL SELECT 1 FROM file_on WHERE fid = ? "
                               "UNION ALL SELECT 1 FROM file_to_delete2 WHERE fid = ?",

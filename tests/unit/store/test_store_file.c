@@ -217,6 +217,23 @@ START_TEST(explicit_fids)
 }
 END_TEST
 
+START_TEST(the_first_fid_can_be_chosen)
+{
+    struct store *st = fx.st;
+    uint64_t fid;
+    const struct store_file_open first = {.fid = 1, .dmid = 1, .key = span_of("k")};
+    const struct store_file_open next = {.dmid = 1, .key = span_of("k")};
+    /* Other tests have used the database before. */
+    if (store_backend(st) == STORE_MYSQL)
+        fixture_sql(st, "ALTER TABLE tempfile AUTO_INCREMENT = 1", NULL);
+    else if (store_backend(st) == STORE_PGSQL)
+        fixture_sql(st, "ALTER SEQUENCE tempfile_fid_seq RESTART", NULL);
+    OK(st, store_file_open(st, &first, &fid));
+    OK(st, store_file_open(st, &next, &fid));
+    ck_assert_uint_eq(fid, 2);
+}
+END_TEST
+
 START_TEST(counter_that_went_back)
 {
     struct store *st = fx.st;
@@ -671,9 +688,10 @@ END_TEST
 
 int main(void)
 {
-    return FIXTURE_RUN(
-        "store_file", upload_becomes_file, overwrite_queues_the_old_file, close_of_a_fid_that_is_a_file,
-        nothing_is_put_on_a_dead_device, discard_leaves_it_to_the_delete_worker, explicit_fids, counter_that_went_back,
-        fixture_env("MOG_TEST_TEXT_NAMES") != NULL ? names_are_text : names_are_bytes, listing_pages, changing_files,
-        locations, device_walks, sweep_of_old_uploads, debug_shows_everything, round_trips, several_keys_at_once);
+    return FIXTURE_RUN("store_file", upload_becomes_file, overwrite_queues_the_old_file, close_of_a_fid_that_is_a_file,
+                       nothing_is_put_on_a_dead_device, discard_leaves_it_to_the_delete_worker, explicit_fids,
+                       the_first_fid_can_be_chosen, counter_that_went_back,
+                       fixture_env("MOG_TEST_TEXT_NAMES") != NULL ? names_are_text : names_are_bytes, listing_pages,
+                       changing_files, locations, device_walks, sweep_of_old_uploads, debug_shows_everything,
+                       round_trips, several_keys_at_once);
 }
