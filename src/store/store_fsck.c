@@ -27,7 +27,8 @@ enum mog_err store_fsck_log(struct store *st, const char *evcode, uint64_t fid, 
 enum mog_err store_fsck_events(struct store *st, uint64_t after, unsigned limit, struct store_fsck_events *out)
 {
     *out = (struct store_fsck_events){NULL, 0};
-    enum mog_err e = STORE_RUN(st, SQL_FSCK_EVENTS, sql_int(after > INT32_MAX ? INT32_MAX : after), sql_int(limit));
+    const uint64_t most = store_backend(st) == STORE_PGSQL ? INT32_MAX : INT64_MAX; /* of the column */
+    enum mog_err e = STORE_RUN(st, SQL_FSCK_EVENTS, sql_int(after < most ? after : most), sql_int(limit));
     if (e != MOG_OK)
         return e;
     const struct sql_result *r = &st->result;

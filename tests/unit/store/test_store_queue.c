@@ -193,6 +193,22 @@ START_TEST(check_log)
     ck_assert(l.rows[1].has_devid && !l.rows[2].has_devid);
     ck_assert_uint_eq(l.rows[2].fid, 7);
     ck_assert_uint_eq(l.rows[2].logid, last);
+    /* On PostgreSQL a number ends at 2^31: there is nothing behind. */
+    store_fsck_events_free(&l);
+    if (store_backend(st) == STORE_PGSQL) {
+        OK(st, store_fsck_events(st, UINT64_MAX, 100, &l));
+        ck_assert_uint_eq(l.n, 0);
+    } else {
+        fixture_sql(st, "INSERT INTO fsck_log (logid, utime) VALUES (3000000001, 1), (3000000002, 1)", NULL);
+        OK(st, store_fsck_events(st, 3000000001, 100, &l));
+        ck_assert(l.n == 1 && l.rows[0].logid == 3000000002);
+        store_fsck_events_free(&l);
+        OK(st, store_fsck_events(st, UINT64_MAX, 100, &l));
+        ck_assert_uint_eq(l.n, 0);
+        fixture_sql(st, "DELETE FROM fsck_log WHERE logid > 3000000000", NULL);
+    }
+    store_fsck_events_free(&l);
+    OK(st, store_fsck_events(st, 0, 100, &l));
     uint64_t second = l.rows[1].logid;
     store_fsck_events_free(&l);
     OK(st, store_fsck_events(st, second, 100, &l));
