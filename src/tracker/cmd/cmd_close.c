@@ -6,6 +6,7 @@
 #include "common/num.h"
 #include "common/urlenc.h"
 #include "store/store_file.h"
+#include "store/store_topology.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -192,10 +193,40 @@ static bool verify_checksum(struct closing *c)
     return false;
 }
 
-/* The checksum is kept only when the class asks for this kind. */
-static const struct store_checksum *checksum_to_store(const struct closing *c)
+static bool has_class(const struct store_classes *l, uint32_t dmid, uint32_t classid)
 {
-    const struct cluster_class *k = cluster_class_by_id(c->ctx->cluster, c->upload.temp.dmid, c->upload.temp.classid);
+    size_t i = 0;
+    while (i < l->n && (l->rows[i].dmid != dmid || l->rows[i].classid != classid))
+        i++;
+    return i < l->n;
+}
+
+/*
+ * The class of the file: the upload's, or the default one if that has gone since, or nobody would know how many copies
+ * the file needs. A class may also be newer than the snapshot, so that the database decides. False after an error was
+ * answered.
+ */
+static bool find_class(struct closing *c, uint32_t *classid)
+{
+    struct cmd_ctx *ctx = c->ctx;
+    const struct store_tempfile *t = &c->upload.temp;
+    struct store_classes all = {0};
+    *classid = t->classid;
+    if (t->classid == 0 || cluster_class_by_id(ctx->cluster, t->dmid, t->classid) != NULL)
+        return true;
+    enum mog_err e = store_class_list(ctx->st, &all);
+    if (e != MOG_OK)
+        cmd_err_store(ctx, e);
+    else if (!has_class(&all, t->dmid, t->classid))
+        *classid = 0;
+    store_classes_free(&all);
+    return e == MOG_OK;
+}
+
+/* The checksum is kept only when the class asks for this kind. */
+static const struct store_checksum *checksum_to_store(const struct closing *c, uint32_t classid)
+{
+    const struct cluster_class *k = cluster_class_by_id(c->ctx->cluster, c->upload.temp.dmid, classid);
     bool keep = c->checksum.hashtype != 0 && k != NULL && k->hashtype == c->checksum.hashtype;
     return keep ? &c->checksum : NULL;
 }
@@ -204,17 +235,20 @@ static void store_file_row(struct closing *c)
 {
     struct cmd_ctx *ctx = c->ctx;
     struct span key = cmd_arg(ctx, "key");
+    uint32_t classid;
     if (c->upload.has_old && c->upload.old.fid == c->fid) {
         cmd_err(ctx, "fid_exists");
         return;
     }
+    if (!find_class(c, &classid))
+        return;
     struct store_file_close row = {.fid = c->fid,
                                    .devid = c->devid,
                                    .dmid = ctx->domain->dmid,
-                                   .classid = c->upload.temp.classid,
+                                   .classid = classid,
                                    .key = key,
                                    .length = c->size,
-                                   .checksum = checksum_to_store(c),
+                                   .checksum = checksum_to_store(c, classid),
                                    .old_fid = c->upload.has_old ? c->upload.old.fid : 0};
     uint64_t replaced = 0;
     enum mog_err e = store_file_close(ctx->st, &row, &replaced);

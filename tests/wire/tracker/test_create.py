@@ -52,6 +52,27 @@ class Create(ClusterTest):
         ten = f"{fid:010d}"
         self.assertEqual(answer.args["path"], node.url(f"/dev{answer.args['devid']}/{ten[0]}/{ten[1:4]}/{ten[4:7]}/{ten}.fid"))
 
+    def class_of(self, fid):
+        return int(self.queued("file", fid)[0][4])
+
+    def test_a_class_that_is_gone_at_the_close(self):
+        self.client.request("create_class", domain=self.name, mindevcount=1, **{"class": "short"})
+        opened = self.opened(data=b"abc", class_="short")
+        self.client.request("delete_class", domain=self.name, **{"class": "short"})
+        self.assertOK(self.close(opened, size=3))
+        self.assertEqual(self.class_of(opened["fid"]), 0)
+        self.assertEqual(self.client.request("file_info", domain=self.name, key="k")["class"], "default")
+
+    def test_a_class_that_the_tracker_has_not_heard_of(self):
+        opened = self.opened(data=b"abc", class_="one")
+        db = self.cluster.database
+        dmid = db.rows(f"SELECT dmid FROM tempfile WHERE fid = {opened['fid']}")[0][0]
+        name = db.hex(b"new".hex()) if db.kind != "sqlite" else "'new'"
+        db.execute(f"INSERT INTO class (dmid, classid, classname, mindevcount) VALUES ({dmid}, 200, {name}, 1)")
+        db.execute(f"UPDATE tempfile SET classid = 200 WHERE fid = {opened['fid']}")
+        self.assertOK(self.close(opened, size=3))
+        self.assertEqual(self.class_of(opened["fid"]), 200)
+
     def test_several_destinations_lie_on_different_hosts(self):
         for _ in range(30):
             got = self.open(class_="two", multi_dest=1).args
