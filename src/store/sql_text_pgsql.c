@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The statements for PostgreSQL. Types are given where the server cannot tell them from a column. */
+/*
+ * The statements for PostgreSQL. Types are given where the server cannot tell them from a column, and where a client
+ * may ask for a number that the column cannot hold: there is none such, which is no error.
+ */
 #include "store/sql.h"
 
 #define NOW "EXTRACT(EPOCH FROM NOW())::int4"
@@ -100,12 +103,12 @@ const char *const sql_text_pgsql[SQL_STMTS] = {
     [SQL_FILE_OF_KEYS_ALL] = "SELECT " FILE_COLS ", o.devid, c.hashtype, c.checksum FROM file f "
                              "LEFT JOIN file_on o ON o.fid = f.fid LEFT JOIN checksum c ON c.fid = f.fid "
                              "WHERE f.dmid = ? AND f.dkey IN ({?})",
-    [SQL_FILE_BY_FID] = "SELECT " FILE_COLS " FROM file f WHERE f.fid = ?",
+    [SQL_FILE_BY_FID] = "SELECT " FILE_COLS " FROM file f WHERE f.fid = ?::int8",
     [SQL_FILE_BY_FID_DEVIDS] = "SELECT " FILE_COLS ", o.devid FROM file f LEFT JOIN file_on o ON o.fid = f.fid "
-                               "WHERE f.fid = ?",
+                               "WHERE f.fid = ?::int8",
     [SQL_FILE_BY_FID_ALL] = "SELECT " FILE_COLS ", o.devid, c.hashtype, c.checksum FROM file f "
                             "LEFT JOIN file_on o ON o.fid = f.fid LEFT JOIN checksum c ON c.fid = f.fid "
-                            "WHERE f.fid = ?",
+                            "WHERE f.fid = ?::int8",
     [SQL_FILE_FIDS] = "SELECT " FILE_COLS " FROM file f WHERE f.fid IN ({?}) ORDER BY f.fid",
     [SQL_FILE_LIST] = "SELECT " FILE_COLS " FROM file f WHERE f.fid > ? ORDER BY f.fid LIMIT ?",
     [SQL_FILE_FIDS_BETWEEN] = "SELECT fid FROM file WHERE fid > ? AND fid <= ? ORDER BY fid LIMIT ?",
@@ -143,14 +146,14 @@ const char *const sql_text_pgsql[SQL_STMTS] = {
     [SQL_TEMPFILE_FID_USED] = "SELECT 1 FROM file WHERE fid = ? "
                               "UNION ALL SELECT 1 FROM file_on WHERE fid = ? "
                               "UNION ALL SELECT 1 FROM file_to_delete2 WHERE fid = ?",
-    [SQL_TEMPFILE_GET] = "SELECT fid, dmid, classid, createtime, dkey, devids FROM tempfile WHERE fid = ?",
+    [SQL_TEMPFILE_GET] = "SELECT fid, dmid, classid, createtime, dkey, devids FROM tempfile WHERE fid = ?::int8",
     [SQL_TEMPFILE_DELETE] = "DELETE FROM tempfile WHERE fid = ?",
     [SQL_TEMPFILE_DELETE_MANY] = "DELETE FROM tempfile WHERE fid IN ({?})",
     [SQL_TEMPFILE_OLD] = "SELECT t.fid, t.devids, f.fid FROM tempfile t LEFT JOIN file f ON f.fid = t.fid "
                          "WHERE t.createtime < " NOW " - ? LIMIT 50",
     [SQL_UPLOAD_READ] = "SELECT t.fid, t.dmid, t.classid, t.createtime, t.dkey, t.devids, " FILE_COLS
                         ", o.devid, c.hashtype, c.checksum FROM (SELECT 1 AS one) x "
-                        "LEFT JOIN tempfile t ON t.fid = ? LEFT JOIN file f ON f.dmid = ? AND f.dkey = ? "
+                        "LEFT JOIN tempfile t ON t.fid = ?::int8 LEFT JOIN file f ON f.dmid = ? AND f.dkey = ? "
                         "LEFT JOIN file_on o ON o.fid = f.fid AND o.devid = ? LEFT JOIN checksum c ON c.fid = f.fid",
 
     [SQL_DEVFID_ADD] = "INSERT INTO file_on (fid, devid) VALUES (?, ?) ON CONFLICT DO NOTHING",
@@ -162,14 +165,14 @@ const char *const sql_text_pgsql[SQL_STMTS] = {
     [SQL_DEVFID_REMOVE] = "DELETE FROM file_on WHERE fid = ? AND devid = ?",
     [SQL_DEVFID_REMOVE_MANY] = "DELETE FROM file_on WHERE fid = ? AND devid IN ({?})",
     [SQL_DEVFID_REAP] = "DELETE FROM file_on WHERE devid = ? AND fid IN ({?})",
-    [SQL_DEVFID_LIST] = "SELECT devid FROM file_on WHERE fid = ? ORDER BY devid",
+    [SQL_DEVFID_LIST] = "SELECT devid FROM file_on WHERE fid = ?::int8 ORDER BY devid",
     [SQL_DEVFID_LIST_MANY] = "SELECT fid, devid FROM file_on WHERE fid IN ({?}) ORDER BY fid, devid",
     [SQL_DEVFID_ON_DEVICE] = "SELECT fid FROM file_on WHERE devid = ? LIMIT ?",
     [SQL_DEVFID_OLDEST] = "SELECT fid FROM file_on WHERE devid = ? AND fid > ? ORDER BY fid LIMIT ?",
     [SQL_DEVFID_NEWEST] = "SELECT fid FROM file_on WHERE devid = ? ORDER BY fid DESC LIMIT ?",
     [SQL_DEVFID_NEWEST_FROM] = "SELECT fid FROM file_on WHERE devid = ? AND fid < ? ORDER BY fid DESC LIMIT ?",
 
-    [SQL_CHECKSUM_GET] = "SELECT hashtype, checksum FROM checksum WHERE fid = ?",
+    [SQL_CHECKSUM_GET] = "SELECT hashtype, checksum FROM checksum WHERE fid = ?::int8",
     [SQL_CHECKSUM_SET] = "INSERT INTO checksum (fid, hashtype, checksum) VALUES (?, ?, ?) "
                          "ON CONFLICT (fid) DO UPDATE SET hashtype = excluded.hashtype, checksum = excluded.checksum",
     [SQL_CHECKSUM_DELETE] = "DELETE FROM checksum WHERE fid = ?",
@@ -197,7 +200,8 @@ const char *const sql_text_pgsql[SQL_STMTS] = {
     [SQL_REPLICATE_RELEASE] = "UPDATE file_to_replicate SET nexttry = " NOW " WHERE fid IN ({?})",
     [SQL_REPLICATE_LENGTH] = "SELECT COUNT(*) FROM file_to_replicate",
     [SQL_REPLICATE_SAMPLE] = "SELECT " QUEUE_SAMPLE " FROM file_to_replicate",
-    [SQL_REPLICATE_FIND] = "SELECT fid, nexttry, failcount, flags, fromdevid FROM file_to_replicate WHERE fid = ?",
+    [SQL_REPLICATE_FIND] =
+        "SELECT fid, nexttry, failcount, flags, fromdevid FROM file_to_replicate WHERE fid = ?::int8",
     [SQL_REPLICATE_DEFERRED] = "SELECT COUNT(*) FROM file_to_replicate WHERE nexttry <> 0 AND nexttry < " NEVER,
     [SQL_REPLICATE_NOW] = "UPDATE file_to_replicate SET nexttry = " NOW " WHERE nexttry > " NOW,
 
@@ -215,7 +219,7 @@ const char *const sql_text_pgsql[SQL_STMTS] = {
     [SQL_DELETE_RELEASE] = "UPDATE file_to_delete2 SET nexttry = " NOW " WHERE fid IN ({?})",
     [SQL_DELETE_LENGTH] = "SELECT COUNT(*) FROM file_to_delete2",
     [SQL_DELETE_SAMPLE] = "SELECT " QUEUE_SAMPLE " FROM file_to_delete2",
-    [SQL_DELETE_FIND] = "SELECT fid, nexttry, failcount FROM file_to_delete2 WHERE fid = ?",
+    [SQL_DELETE_FIND] = "SELECT fid, nexttry, failcount FROM file_to_delete2 WHERE fid = ?::int8",
 
     [SQL_TODO_ADD] = "INSERT INTO file_to_queue (fid, devid, arg, type, nexttry) VALUES {(?, ?, ?, ?, " NOW ")} "
                      "ON CONFLICT DO NOTHING",
@@ -236,7 +240,7 @@ const char *const sql_text_pgsql[SQL_STMTS] = {
     [SQL_TODO_LENGTH] = "SELECT COUNT(*) FROM file_to_queue WHERE type = ?",
     [SQL_TODO_SAMPLE] = "SELECT " QUEUE_SAMPLE " FROM file_to_queue WHERE type = ?",
     [SQL_TODO_FIND] = "SELECT fid, nexttry, failcount, flags, type, devid, arg FROM file_to_queue "
-                      "WHERE type = ? AND fid = ?",
+                      "WHERE type = ? AND fid = ?::int8",
 
     [SQL_LEGACY_DUE] = "SELECT fid FROM file_to_delete_later WHERE delafter < " NOW " LIMIT 500",
     [SQL_LEGACY_ADD] = "INSERT INTO file_to_delete (fid) VALUES {(?)} ON CONFLICT DO NOTHING",

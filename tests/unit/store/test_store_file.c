@@ -217,6 +217,33 @@ START_TEST(explicit_fids)
 }
 END_TEST
 
+/* What the original made may be narrow: there is nothing behind its end, which is no failure. */
+START_TEST(fids_beyond_the_column)
+{
+    static const char *const narrow[] = {
+        "file", "tempfile", "file_on", "checksum", "file_to_replicate", "file_to_delete2", "file_to_queue"};
+    struct store *st = fx.st;
+    struct store_debug d;
+    struct store_upload u;
+    const uint64_t fid = 5000000000;
+    char text[100];
+    for (size_t i = 0; i < sizeof narrow / sizeof narrow[0] && store_backend(st) == STORE_PGSQL; i++) {
+        snprintf(text, sizeof text, "ALTER TABLE %s ALTER fid TYPE int4", narrow[i]);
+        fixture_sql(st, text, NULL);
+    }
+    OK(st, store_debug_read(st, fid, &d));
+    ck_assert(!d.has_file && !d.has_temp && !d.has_replicate && !d.has_delete && !d.has_fsck && d.devids.n == 0);
+    store_debug_free(&d);
+    OK(st, store_upload_read(st, fid, 1, 1, span_of("k"), &u));
+    ck_assert(!u.is_open && !u.has_old);
+    store_upload_free(&u);
+    for (size_t i = 0; i < sizeof narrow / sizeof narrow[0] && store_backend(st) == STORE_PGSQL; i++) {
+        snprintf(text, sizeof text, "ALTER TABLE %s ALTER fid TYPE int8", narrow[i]);
+        fixture_sql(st, text, NULL);
+    }
+}
+END_TEST
+
 START_TEST(the_first_fid_can_be_chosen)
 {
     struct store *st = fx.st;
@@ -690,7 +717,7 @@ int main(void)
 {
     return FIXTURE_RUN("store_file", upload_becomes_file, overwrite_queues_the_old_file, close_of_a_fid_that_is_a_file,
                        nothing_is_put_on_a_dead_device, discard_leaves_it_to_the_delete_worker, explicit_fids,
-                       the_first_fid_can_be_chosen, counter_that_went_back,
+                       fids_beyond_the_column, the_first_fid_can_be_chosen, counter_that_went_back,
                        fixture_env("MOG_TEST_TEXT_NAMES") != NULL ? names_are_text : names_are_bytes, listing_pages,
                        changing_files, locations, device_walks, sweep_of_old_uploads, debug_shows_everything,
                        round_trips, several_keys_at_once);

@@ -117,6 +117,7 @@ START_TEST(hosts_and_devices)
     FAILS(st, MOG_ENOTFOUND, store_host_find(st, span_of("c"), &found));
     OK(st, store_host_check(st, b));
     FAILS(st, MOG_ENOTFOUND, store_host_check(st, 99));
+    FAILS(st, MOG_ENOTFOUND, store_host_check(st, UINT32_MAX)); /* also where the column ends before */
     const struct store_host_edit alt = {.set = STORE_HOST_ALTIP | STORE_HOST_ALTMASK | STORE_HOST_GET_PORT,
                                         .altip = "10.0.0.1",
                                         .altmask = "10.0.0.0/8",
