@@ -288,6 +288,27 @@ enum mog_err tracker_options_networks(const struct opt_list *list, const char *k
     return e;
 }
 
+static size_t row_of(size_t offset)
+{
+    size_t i = 0;
+    while (rows[i].key == NULL || rows[i].offset != offset)
+        i++;
+    return i;
+}
+
+/* What the command line says holds, but for plugins: the file's are loaded too, and first. */
+static enum mog_err load_file(struct tracker_options *o, const char *path, bool *seen, struct mog_fail *f)
+{
+    struct opt_list more = o->plugins;
+    o->plugins = (struct opt_list){0};
+    seen[row_of(AT(plugins))] = false;
+    enum mog_err e = opt_parse_file(&spec, path, o, seen, f);
+    for (size_t i = 0; i < more.n; i++)
+        opt_list_add(&o->plugins, more.items[i]);
+    opt_list_fini(&more);
+    return e;
+}
+
 enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, struct mog_fail *f)
 {
     bool seen[N_ROWS] = {false};
@@ -302,7 +323,7 @@ enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **ar
         if (path == NULL && access(default_config, R_OK) == 0)
             path = default_config;
         if (path != NULL)
-            e = opt_parse_file(&spec, path, o, seen, f);
+            e = load_file(o, path, seen, f);
     }
     if (e == MOG_OK && o->listener_jobs != 0)
         o->query_jobs = o->listener_jobs; /* the old name wins, as in the original */

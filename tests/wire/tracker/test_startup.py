@@ -255,6 +255,18 @@ class Reload(Base):
         self.assertIn(b"option --dsn: Unknown database type: DBI:Oracle:x", done.stderr)
 
 
+    def test_plugins_of_the_file_and_of_the_command_line(self):
+        here = self.path("here.conf", "plugins = ZoneLocal\n")
+        # It needs a key, which shows that it would be loaded.
+        for more in ([], ["--plugins=MultipleNetworks"], ["--plugins=HostsPerNetwork", "--plugins=MultipleNetworks"]):
+            done = run("mogilefsd", "--check-config", f"--config={here}", *more, check=1)
+            self.assertIn(b"ZoneLocal needs the key local_network", done.stderr)
+        there = self.path("there.conf", "plugins = MultipleNetworks\n")
+        done = run("mogilefsd", "--check-config", f"--config={there}", "--plugins=ZoneLocal", check=1)
+        self.assertIn(b"ZoneLocal needs the key local_network", done.stderr)
+        run("mogilefsd", "--check-config", f"--config={there}", "--plugins=ZoneLocal", "--local_network=10.0.0.0/8")
+
+
 class Refusals(Base):
     def setUp(self):
         super().setUp()
