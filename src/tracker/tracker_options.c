@@ -177,7 +177,7 @@ static const struct opt_row rows[] = {
     {"http_gateway_cache_control", 0, "http_gateway_cache_control", OPT_STRING, BOTH | OPT_MAY_BE_EMPTY,
      AT(http_gateway_cache_control), 0, 0, "Cache-Control header of the gateway's answers (none)", check_header},
     {"no_http", 0, NULL, OPT_IGNORE_FLAG, OPT_CLI, 0, 0, 0, NULL},
-    {"workerport", 0, NULL, OPT_IGNORE, OPT_CLI, 0, 0, 0, NULL},
+    {"workerport", 0, NULL, OPT_STRING, OPT_CLI, AT(workerport), 0, 0, NULL},
 };
 enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
@@ -318,6 +318,8 @@ enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **ar
     opt_list_fini(&rest); /* left-over arguments are ignored, as in the original */
     if (e != MOG_OK || o->help || o->version)
         return e;
+    if (o->workerport != NULL)
+        log_warn("The command line option --workerport is no longer needed (and has no necessary replacement)");
     if (!o->skip_config) {
         const char *path = o->config;
         if (path == NULL && access(default_config, R_OK) == 0)

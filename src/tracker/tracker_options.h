@@ -16,6 +16,7 @@ struct tracker_options {
     bool no_schema_check, job_master, repl_use_get_port, rebalance_ignore_missing, db_row_locks;
     int debug;
     char *config, *db_dsn, *db_user, *db_pass, *db_pass_file, *state_dir, *pidfile, *user, *log_file, *local_network;
+    char *workerport; /* not used */
     int64_t conf_port;
     int64_t query_jobs, listener_jobs, delete_jobs, replicate_jobs, fsck_jobs, reaper_jobs, jobs_min_rate;
     int64_t min_free_space, default_mindevcount, node_timeout, conn_timeout, conn_pool_size, mogstored_stream_port;

@@ -99,6 +99,7 @@ class CommandLine(Base):
             self.assertEqual(c.request("get_domains")["domain1class1mindevcount"], "3")
         with open(self.path("pid")) as f:
             self.assertTrue(f.read().strip().isdigit())
+        self.assertIn("--workerport is no longer needed (and has no necessary replacement)", self.output())
 
     def test_prefixes_and_case(self):
         self.start("--skipconf", f"--LISTEN={self.address}:{self.port}", "--default_mind=3")
