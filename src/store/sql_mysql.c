@@ -5,14 +5,18 @@
 #include <mysql.h>
 #include <mysqld_error.h>
 #include <errmsg.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/mem.h"
+#include "common/urlenc.h"
 
 /* Errors that the headers of some client libraries lack. */
 enum {
@@ -29,7 +33,13 @@ enum {
 
 enum { CHARSET_BINARY = 63, CHARACTER_BYTES_MAX = 4 };
 
-enum { MARIADB_WITH_RETURNING = 100500, LIMIT_SLACK_MS = 500, CHARSET_NAME_MAX = 64, NARROW_MAX = 4096 };
+enum {
+    MARIADB_WITH_RETURNING = 100500,
+    LIMIT_SLACK_MS = 500,
+    CHARSET_NAME_MAX = 64,
+    NARROW_MAX = 4096,
+    PREPARE_PAUSE_MS = 10000
+};
 
 struct mysql_conn {
     struct sql_conn base;
@@ -37,6 +47,7 @@ struct mysql_conn {
     MYSQL_STMT **stmts[SQL_STMTS]; /* NULL, or of SQL_SIZES */
     int64_t read_timeout_ms;       /* 0: none */
     int64_t begun_ms;              /* when the running statement was sent */
+    int64_t prepare_from_ms;       /* until then the server is not asked to prepare anything more */
     bool in_transaction;           /* begun, and not ended by us */
     bool has_own_charset;          /* nobody has said which; it follows the database */
     bool has_choice;               /* there are several hosts: one that has become read-only is left */
@@ -252,6 +263,19 @@ out:
 
 /* ---- statements ---- */
 
+/*
+ * The server prepares so many statements for all its clients together (max_prepared_stmt_count), and no more: what is
+ * not prepared by then is sent as a text, and the server asked again later.
+ */
+static void note_no_more(struct mysql_conn *c)
+{
+    static atomic_flag is_said = ATOMIC_FLAG_INIT;
+    c->prepare_from_ms = clock_mono_ms() + PREPARE_PAUSE_MS;
+    if (!atomic_flag_test_and_set(&is_said))
+        log_warn("database: the server's max_prepared_stmt_count is reached: statements are sent as texts, which takes "
+                 "longer; make it larger");
+}
+
 static enum mog_err mysql_prepare_stmt(struct sql_conn *base, enum sql_stmt id, size_t size, size_t n_args,
                                        struct mog_fail *f)
 {
@@ -271,8 +295,11 @@ static enum mog_err mysql_prepare_stmt(struct sql_conn *base, enum sql_stmt id, 
         c->begun_ms = clock_mono_ms();
         if (fresh == NULL)
             e = fail_set(f, MOG_EDB, "%s: no memory", sql_name[id]);
-        else if (mysql_stmt_prepare(fresh, text.data, text.len) != 0)
+        else if (mysql_stmt_prepare(fresh, text.data, text.len) != 0) {
             e = stmt_error(c, fresh, sql_name[id], f);
+            if (mysql_stmt_errno(fresh) == ER_MAX_PREPARED_STMT_COUNT_REACHED)
+                note_no_more(c);
+        }
         buf_fini(&text);
         if (e != MOG_OK) {
             if (fresh != NULL)
@@ -375,6 +402,62 @@ static enum mog_err run_control(struct mysql_conn *c, enum sql_stmt id, struct s
     return e;
 }
 
+/* A value as it stands in a text: bytes as their digits, text as the connection's character set has it quoted. */
+static void add_literal(struct mysql_conn *c, const struct sql_value *v, struct buf *out)
+{
+    if (v->kind == SQL_NULL) {
+        buf_str(out, "NULL");
+    } else if (v->kind == SQL_INT) {
+        buf_printf(out, "%" PRId64, v->i);
+    } else if (v->kind == SQL_BLOB || (v->kind == SQL_NAME && c->base.names_are_bytes)) {
+        buf_str(out, "x'");
+        urlenc_hex(out, v->text.ptr, v->text.len);
+        buf_char(out, '\'');
+    } else {
+        char *quoted = mem_alloc(2 * v->text.len + 1);
+        size_t len = v->text.len == 0 ? 0 : mysql_real_escape_string(c->m, quoted, v->text.ptr, v->text.len);
+        buf_char(out, '\'');
+        buf_append(out, quoted, len);
+        buf_char(out, '\'');
+        free(quoted);
+    }
+}
+
+/* Run a statement that the server does not prepare, by its text. */
+static enum mog_err run_unprepared(struct mysql_conn *c, enum sql_stmt id, size_t size, const struct sql_value *args,
+                                   size_t n_args, struct sql_result *r, struct mog_fail *f)
+{
+    struct buf form = BUF_ZERO, text = BUF_ZERO;
+    size_t n = 0;
+    sql_expand(&form, sql_text_mysql[id], sql_size[size], false);
+    for (size_t i = 0; i < form.len; i++) {
+        if (form.data[i] != '?')
+            buf_char(&text, form.data[i]);
+        else if (n++ < n_args)
+            add_literal(c, &args[n - 1], &text);
+    }
+    enum mog_err e = MOG_OK;
+    if (n != n_args)
+        e = fail_set(f, MOG_EDB, "%s: %zu parameters wanted, %zu given", sql_name[id], n, n_args);
+    c->begun_ms = clock_mono_ms();
+    if (e == MOG_OK && mysql_real_query(c->m, text.data, text.len) != 0)
+        e = classify(c, mysql_errno(c->m), mysql_error(c->m), sql_name[id], f);
+    if (e == MOG_OK)
+        e = take_answer(c, sql_name[id], r, &r->affected, f);
+    if (e == MOG_OK)
+        r->insert_id = mysql_insert_id(c->m);
+    buf_fini(&form);
+    buf_fini(&text);
+    return e == MOG_OK ? check_transaction(c, sql_name[id], f) : e;
+}
+
+/* Whether to do without: asked before the server is, and again when it has said so. */
+static bool must_go_unprepared(const struct mysql_conn *c, enum sql_stmt id, size_t size)
+{
+    bool is_prepared = c->stmts[id] != NULL && c->stmts[id][size] != NULL;
+    return !is_prepared && sql_text_mysql[id] != NULL && clock_mono_ms() < c->prepare_from_ms;
+}
+
 static enum mog_err mysql_run(struct sql_conn *base, enum sql_stmt id, size_t size, const struct sql_value *args,
                               size_t n_args, struct sql_result *r, struct mog_fail *f)
 {
@@ -382,9 +465,13 @@ static enum mog_err mysql_run(struct sql_conn *base, enum sql_stmt id, size_t si
     sql_result_reset(r);
     if (sql_kind[id] == SQL_KIND_CONTROL)
         return run_control(c, id, r, f);
-    enum mog_err e = mysql_prepare_stmt(base, id, size, n_args, f);
-    if (e == MOG_OK)
+    bool is_unprepared = must_go_unprepared(c, id, size);
+    enum mog_err e = is_unprepared ? MOG_OK : mysql_prepare_stmt(base, id, size, n_args, f);
+    is_unprepared = is_unprepared || (e == MOG_EDB && must_go_unprepared(c, id, size));
+    if (e == MOG_OK || is_unprepared)
         e = check_transaction(c, sql_name[id], f);
+    if (e == MOG_OK && is_unprepared)
+        return run_unprepared(c, id, size, args, n_args, r, f);
     if (e != MOG_OK) {
         base->was_refused = base->is_dead; /* it was not sent yet */
         return e;

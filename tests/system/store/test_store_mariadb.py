@@ -41,6 +41,17 @@ class StoreOnMariadb(unittest.TestCase):
             run_unit(program, self.env("rowlocks", MOG_TEST_ROW_LOCKS="1"))
         self.assertEqual(self.server.rows("rowlocks", "SELECT COUNT(*) FROM `lock`"), [["0"]])
 
+    def test_no_prepared_statements(self):
+        """The server has prepared as many as it will, for others: ours are sent as texts."""
+        self.server.rows("", "SET GLOBAL max_prepared_stmt_count = 0")
+        try:
+            for names in {}, {"MOG_TEST_TEXT_NAMES": "1"}:
+                for program in PROGRAMS[1:]:  # the first one prepares each statement
+                    with self.subTest(program):
+                        run_unit(program, {**self.env("texts"), **names})
+        finally:
+            self.server.rows("", "SET GLOBAL max_prepared_stmt_count = 16382")
+
     def test_names_as_text(self):
         """A database that the original has made."""
         env = {**self.env("texts"), "MOG_TEST_TEXT_NAMES": "1"}
