@@ -36,6 +36,19 @@ unsigned store_patience_s(enum store_patience p)
     return 25;
 }
 
+/* A file is where it is now: daemons change their folder, and connect again later. */
+static void make_absolute(struct sql_target *t)
+{
+    char *folder;
+    bool is_relative = t->backend == STORE_SQLITE && !t->is_uri && t->database[0] != '/';
+    if (!is_relative || strcmp(t->database, ":memory:") == 0 || (folder = getcwd(NULL, 0)) == NULL)
+        return;
+    char *path = mem_printf("%s/%s", folder, t->database);
+    free(folder);
+    free(t->database);
+    t->database = path;
+}
+
 enum mog_err store_env_new(const struct store_config *c, struct store_env **out, struct mog_fail *f)
 {
     *out = NULL;
@@ -46,6 +59,7 @@ enum mog_err store_env_new(const struct store_config *c, struct store_env **out,
         free(env);
         return e;
     }
+    make_absolute(&env->target);
     char hostname[HOSTNAME_CAP] = "localhost";
     if (c->hostname == NULL && gethostname(hostname, sizeof hostname - 1) != 0)
         hostname[0] = '\0';

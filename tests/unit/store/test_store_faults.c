@@ -467,6 +467,25 @@ START_TEST(time_outs_of_the_dsn)
 }
 END_TEST
 
+START_TEST(a_relative_path_stays_where_it_was)
+{
+    struct mog_fail f = {0};
+    struct fixture own = fx;
+    ck_assert_int_eq(chdir(fx.folder), 0);
+    ck_assert_int_eq(store_embedded_create("relative.db", &f), MOG_OK);
+    snprintf(own.dsn, sizeof own.dsn, "DBI:SQLite:relative.db");
+    struct store_env *env = fixture_new_env(&own);
+    struct store *st = store_new(env, STORE_CLIENT);
+    OK(st, store_schema_check(st));
+    store_close(st);
+    ck_assert_int_eq(chdir("/"), 0);
+    OK(st, store_validate(st));
+    OK(st, store_schema_check(st));
+    store_free(st);
+    store_env_free(env);
+}
+END_TEST
+
 /* It goes away under us, and is not made anew; another that comes to its place is seen. */
 static void a_file_that_goes_away(struct store *st, const char *path)
 {
@@ -530,5 +549,5 @@ int main(void)
     return FIXTURE_RUN("store_faults", deadlocks_are_tried_again, a_close_is_whole, a_cut_close_is_done_again,
                        what_was_refused_is_done_again, reads_survive_a_lost_connection, a_lock_is_not_recovered,
                        nothing_there, killed_connections, deadlock_of_two, waiting_for_a_row, hung_server, read_slaves,
-                       time_outs_of_the_dsn, embedded_database);
+                       time_outs_of_the_dsn, a_relative_path_stays_where_it_was, embedded_database);
 }
