@@ -106,7 +106,9 @@ static void keep_arguments(struct tracker *t, int argc, char **argv)
 enum mog_err tracker_load(struct tracker *t, int argc, char **argv, struct mog_fail *f)
 {
     keep_arguments(t, argc, argv);
-    enum mog_err e = tracker_options_load(&t->options, t->argc, t->argv, f);
+    if (getcwd(t->folder, sizeof(t->folder)) == NULL)
+        (void)strcpy(t->folder, "/");
+    enum mog_err e = tracker_options_load(&t->options, t->argc, t->argv, t->folder, f);
     if (e != MOG_OK)
         return e;
     daemon_hide(argc, argv, t->options.db_pass);
@@ -127,8 +129,6 @@ enum mog_err tracker_load(struct tracker *t, int argc, char **argv, struct mog_f
         return e;
     if (t->options.debug > 0)
         log_set_level(LOG_LEVEL_DEBUG);
-    if (getcwd(t->folder, sizeof(t->folder)) == NULL)
-        (void)strcpy(t->folder, "/");
     e = handover_inherit(&t->inherited, NULL, f);
     if (e != MOG_OK)
         return e;
@@ -447,7 +447,7 @@ static void reload(struct tracker *t)
 {
     struct tracker_options fresh;
     struct mog_fail f = {0};
-    if (tracker_options_load(&fresh, t->argc, t->argv, &f) != MOG_OK) {
+    if (tracker_options_load(&fresh, t->argc, t->argv, t->folder, &f) != MOG_OK) {
         log_err("config: not read again, everything stays as it is: %s", f.text);
         tracker_options_fini(&fresh);
         return;

@@ -309,7 +309,18 @@ static enum mog_err load_file(struct tracker_options *o, const char *path, bool 
     return e;
 }
 
-enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, struct mog_fail *f)
+/* A reload is done in another folder than the start, and reads the same files. */
+static void begin_at(char **path, const char *folder)
+{
+    if (*path == NULL || (*path)[0] == '/')
+        return;
+    char *absolute = mem_printf("%s/%s", folder, *path);
+    free(*path);
+    *path = absolute;
+}
+
+enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, const char *folder,
+                                  struct mog_fail *f)
 {
     bool seen[N_ROWS] = {false};
     struct opt_list rest = {0};
@@ -320,6 +331,7 @@ enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **ar
         return e;
     if (o->workerport != NULL)
         log_warn("The command line option --workerport is no longer needed (and has no necessary replacement)");
+    begin_at(&o->config, folder);
     if (!o->skip_config) {
         const char *path = o->config;
         if (path == NULL && access(default_config, R_OK) == 0)
@@ -327,6 +339,7 @@ enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **ar
         if (path != NULL)
             e = load_file(o, path, seen, f);
     }
+    begin_at(&o->db_pass_file, folder);
     if (e == MOG_OK && o->listener_jobs != 0)
         o->query_jobs = o->listener_jobs; /* the old name wins, as in the original */
     if (e == MOG_OK && o->listen.n == 0)

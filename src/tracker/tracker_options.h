@@ -31,9 +31,10 @@ struct tracker_options {
 
 /*
  * Defaults, then the file, then the command line, then the environment's database password where none is given. Errors
- * name file, line and key.
+ * name file, line and key. `folder`: where relative paths of files that are read here begin.
  */
-MOG_MUSTCHECK enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, struct mog_fail *f);
+MOG_MUSTCHECK enum mog_err tracker_options_load(struct tracker_options *o, int argc, char **argv, const char *folder,
+                                                struct mog_fail *f);
 void tracker_options_fini(struct tracker_options *o);
 
 /* The networks of `allow` or `admin_allow` (`key`). MOG_EINVAL. Free with netlist_fini(). */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Starting and stopping: options, configuration files, what keeps the tracker from starting, pid files, signals."""
 import os
+import re
 import shutil
 import signal
 import socket
@@ -437,6 +438,32 @@ class Ending(Base):
         finally:
             os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not os.path.exists(pidfile) and not port_open(self.address, self.port), what="it ends")
+
+    def test_a_daemon_with_relative_paths(self):
+        """They begin where it was started, also when its files are read again."""
+        pidfile, log = self.path("pid"), self.path("log")
+        self.path("pass", "secret\n")
+        self.path("d.conf", f"daemonize = 1\npidfile = {pidfile}\nlog_file = {log}\ndb_pass_file = pass\n"
+                  "db_dsn = DBI:SQLite:named.db\n"
+                  f"listen = {self.address}:{self.port}\n" + ("user = root\n" if ROOT else ""))
+        run("mogdbsetup", "--yes", "--type=SQLite", f"--dbname={self.path('named.db')}")
+        subprocess.run([program("mogilefsd"), "-c", "d.conf"], cwd=self.folder, check=True, timeout=30)
+        with open(pidfile) as f:
+            pid = int(f.read())
+        try:
+            with Client(self.address, self.port) as c:
+                c.request("create_domain", domain="d")
+            os.kill(pid, signal.SIGHUP)
+
+            def heard():
+                with open(log) as f:
+                    return re.search("config: (not )?read again.*", f.read())
+            self.assertEqual(wait_until(heard).group(0), "config: read again")
+            with open(log) as f:
+                self.assertNotIn("has changed", f.read())
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not os.path.exists(pidfile))
 
     def test_a_daemon_that_cannot_start_says_so(self):
         with socket.socket() as other:
