@@ -10,6 +10,19 @@ from fake_cluster import FakeNodesTest
 AN_HOUR_AND_MORE = 3700
 
 
+def dripping(data, pause):
+    """A node's answer, byte by byte."""
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        for at in range(len(data)):
+            pause()
+            handler.wfile.write(data[at:at + 1])
+            handler.wfile.flush()
+    return answer
+
+
 class LongWork(FakeNodesTest):
     database = "sqlite"  # its locks are rows, which may be taken over after an hour
     env = {"T_LOCK_RENEW": "1"}  # as ten minutes would be, were tests as patient
@@ -31,15 +44,7 @@ class LongWork(FakeNodesTest):
         self.addCleanup(go_on.set)
         fid, here, _ = self.stored("two", data)
 
-        def drip(handler):
-            handler.send_response(200)
-            handler.send_header("Content-Length", str(len(data)))
-            handler.end_headers()
-            for at in range(len(data)):
-                go_on.wait(0.2)
-                handler.wfile.write(data[at:at + 1])
-                handler.wfile.flush()
-        self.fakes[0].rule("GET", here, drip)
+        self.fakes[0].rule("GET", here, dripping(data, lambda: go_on.wait(0.2)))
         self.want(1)
         self.watch()
         self.assertEqual(self.on(fid), [1], "it is still being copied")
@@ -83,15 +88,7 @@ class Patience(FakeNodesTest):
         data = b"x" * 14
         fid, here, _ = self.stored("two", data)
 
-        def drip(handler):
-            handler.send_response(200)
-            handler.send_header("Content-Length", str(len(data)))
-            handler.end_headers()
-            for at in range(len(data)):
-                time.sleep(0.5)
-                handler.wfile.write(data[at:at + 1])
-                handler.wfile.flush()
-        self.fakes[0].rule("GET", here, drip)
+        self.fakes[0].rule("GET", here, dripping(data, lambda: time.sleep(0.5)))
         self.want(1)
         wait_until(lambda: self.on(fid) == [1, 2], what="it is copied")
         self.assertEqual(len(self.fakes[0].seen("GET", here)), 1, "at the first try")
