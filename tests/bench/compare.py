@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What scripts/bench compares: an operation of ours and what it is held against, in turns."""
 import argparse
-import tempfile
 
 import against_nginx
 import durable
@@ -16,8 +15,8 @@ def row(work, ours, peer, theirs, goal):
             "goal": goal}
 
 
-def nginx_args(stand, rounds, folder=None):
-    return argparse.Namespace(seconds=stand.seconds, rounds=rounds, folder=folder)
+def nginx_args(stand, rounds):
+    return argparse.Namespace(seconds=stand.seconds, rounds=rounds, folder=None)
 
 
 def pair(work, ours, peer, theirs, goal):
@@ -47,16 +46,17 @@ def stocked(op):
 def upload(stand, rounds):
     """The whole upload, against the sum of the times that its parts need when nothing stands before them.
 
-    nginx has its files where our nodes have theirs.
+    Our nodes and nginx have their files on the same file system.
     """
-    servers = against_nginx.Bench(nginx_args(stand, rounds, tempfile.gettempdir()))
+    servers = against_nginx.Bench(nginx_args(stand, rounds))
     base = f"http://{servers.address}:{servers.port}"
 
     def put():
         return wrk(servers.folder, base, servers.put_4k(), stand.seconds, CONNECTIONS)
     try:
-        ours, puts, opened, closed = turns(rounds, stand.ours("mariadb", "upload"), put, stand.bare("open"),
-                                           stand.bare("close"))
+        with stand.new_cluster("mariadb", node_folder=servers.folder) as cluster:
+            ours, puts, opened, closed = turns(rounds, lambda: stand.mogbench(cluster, "upload")["per_second"], put,
+                                               stand.bare("open"), stand.bare("close"))
     finally:
         servers.close()
     yield row("upload of 4 KB, fsync off", ours, "nginx dav PUT and the bare statements, times added",

@@ -39,11 +39,12 @@ class Stand:
 
     # ---- ours
 
-    def new_cluster(self, database, nodes=2, classes=((CLASS, 1),), files=None, options=None):
+    def new_cluster(self, database, nodes=2, classes=((CLASS, 1),), files=None, options=None, node_folder=None):
         """A cluster on a database of its own, with files in it."""
         if database == "mariadb":
             database = Server("mariadb", "", MARIADB)
-        cluster = Cluster(database, nodes=nodes, options={**WORKERS, **(options or {})}, node_options={"fsync": "off"})
+        cluster = Cluster(database, nodes=nodes, options={**WORKERS, **(options or {})}, node_options={"fsync": "off"},
+                          node_folder=node_folder)
         with cluster.client() as client:
             client.request("create_domain", domain=DOMAIN)
             for name, copies in classes:

@@ -91,7 +91,8 @@ class Cluster:
     """Trackers, a database and storage nodes in a scratch folder. A context manager."""
 
     def __init__(self, database=None, nodes=3, devices=1, trackers=1, options=None, node_options=None,
-                 register=True, env=None, tracker_options=None):
+                 register=True, env=None, tracker_options=None, node_folder=None):
+        """`node_folder`: where the nodes' files lie, if not in the scratch folder."""
         self.folder = tempfile.mkdtemp(prefix="mogtest-")
         self.trackers, self.nodes, self.database = [], [], None
         try:
@@ -100,7 +101,7 @@ class Cluster:
             self.database = open_database(database, self.folder)
             for i, address in enumerate(addresses):
                 own = range(i * devices + 1, (i + 1) * devices + 1)
-                self.nodes.append(Node(self.folder, f"node{i + 1}", own, address, None, side_port, node_options))
+                self.nodes.append(Node(node_folder or self.folder, f"node{i + 1}", own, address, None, side_port, node_options))
             for i in range(trackers):
                 own = tracker_options[i] if tracker_options else {}
                 self.trackers.append(Tracker(self.folder, {"mogstored_stream_port": side_port,
