@@ -40,6 +40,9 @@ static enum mog_err check_networks(const char *value, struct mog_fail *f)
 {
     struct netlist networks = {0};
     enum mog_err e = netlist_add_all(&networks, value, f);
+    /* Commas alone must not open the door to everybody. */
+    if (e == MOG_OK && networks.n == 0)
+        e = fail_set(f, MOG_EINVAL, "'%s' names no network", value);
     netlist_fini(&networks);
     return e;
 }

@@ -126,6 +126,7 @@ class Refusals(unittest.TestCase):
         for text, says in table.items():
             with self.subTest(text=text):
                 self.refused(self.config(text), says=says)
+        self.refused("--allow=,", says=("--allow", "names no network"), status=2)
         self.refused(self.config("- a\n- b\n", "m.yaml"), says="m.yaml")
         self.refused(f"--config={self.folder}/none", says=f"Config file {self.folder}/none doesn't exist.")
 
