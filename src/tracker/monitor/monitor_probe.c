@@ -44,6 +44,7 @@ struct monitor_probe {
     pthread_mutex_t lock;
     pthread_cond_t ended;
     const struct cluster *cluster;
+    uint64_t round;
     int64_t timeout_ms;
     struct probe_host *hosts;
     struct probe_item *items;
@@ -253,6 +254,21 @@ static int by_host(const void *a, const void *b)
     return x->devid < y->devid ? -1 : x->devid > y->devid;
 }
 
+/*
+ * Of a host whose devices have all failed another one comes first in each round: if that were always the same one, and
+ * it is a disk that hangs, the host would never be seen to be back.
+ */
+static void take_turns(const struct probe_host *h, uint64_t round)
+{
+    size_t n = (size_t)(h->end - h->next);
+    if (n < 2 || h->next->device->seen != DEVICE_UNREACHABLE)
+        return;
+    const struct cluster_device *first = h->next->device;
+    struct probe_item *other = h->next + round % n;
+    h->next->device = other->device;
+    other->device = first;
+}
+
 /* The items of the round. */
 static size_t fill_items(struct monitor_probe *p, const struct cluster *c)
 {
@@ -268,6 +284,7 @@ static size_t fill_items(struct monitor_probe *p, const struct cluster *c)
         for (; at < n && p->items[at].device->hostid == c->hosts[h].hostid; at++)
             p->items[at].host = &p->hosts[h];
         p->hosts[h].end = p->items + at;
+        take_turns(&p->hosts[h], p->round);
     }
     return n;
 }
@@ -275,6 +292,7 @@ static size_t fill_items(struct monitor_probe *p, const struct cluster *c)
 void monitor_probe_begin(struct monitor_probe *p, const struct cluster *c, int64_t timeout_ms)
 {
     p->cluster = c;
+    p->round++;
     p->timeout_ms = timeout_ms;
     p->n_usage = 0;
     p->hosts = mem_realloc(p->hosts, c->n_hosts, sizeof(*p->hosts));

@@ -116,6 +116,30 @@ class HungDisks(FakeNodesTest):
         self.check(11, 1)
         self.check(1, 11)
 
+    def test_a_host_comes_back_without_the_disk_that_hangs(self):
+        """All that it has did not answer for a while; then one disk does, and the other one, which is asked first, does not."""
+        self.client.call("set_state", host="h1", device=11, state="down")  # of the other test
+        self.client.request("create_device", devid=12, hostname="h1")
+        self.cluster.wait_writeable([1, 12])
+        release = {devid: threading.Event() for devid in (1, 12)}
+
+        def hang(devid):
+            def answer(_):
+                release[devid].wait(120)
+                return False
+            return answer
+        for devid in release:
+            self.fakes[0].rule("GET", f"/dev{devid}/usage", hang(devid))
+        try:
+            wait_until(lambda: all(self.observed(d)["observed_state"] == "unreachable" for d in (1, 12)), 60)
+            time.sleep(6)  # two rounds and more
+            release[12].set()
+            wait_until(lambda: self.observed(12)["observed_state"] == "writeable", 60, "dev12 is back")
+        finally:
+            self.fakes[0].rules.clear()
+            for event in release.values():
+                event.set()
+
 
 class HungHosts(ClusterTest):
     """Twenty hosts of four devices each that take connections and say nothing."""
