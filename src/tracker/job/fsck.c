@@ -15,8 +15,9 @@ enum { LOCK_WAIT_S = 1, LOCKED_RETRY_S = 10 };
 
 void fsck_log(struct fsck_check *c, const char *code, uint32_t devid)
 {
-    c->has_told = true;
-    if (store_fsck_log(c->w->st, code, c->fid, devid) != MOG_OK)
+    if (store_fsck_log(c->w->st, code, c->fid, devid) == MOG_OK)
+        c->has_told = true;
+    else
         log_warn("fsck: event %s of fid %" PRIu64 " was not stored: %s", code, c->fid, store_failure(c->w->st)->text);
     log_debug("fsck: %s fid=%" PRIu64 " dev=%" PRIu32, code, c->fid, devid);
 }

@@ -16,10 +16,9 @@ struct fix {
     enum digest_type alg; /* DIGEST_NONE: no digests */
     struct fsck_copy *copies;
     size_t n;
-    bool unknown;   /* a copy, or a device in the search, could not be asked */
-    bool unseen;    /* a recorded copy could not */
-    bool is_open;   /* without that, digests cannot be judged */
-    bool is_queued; /* for replication */
+    bool unknown; /* a copy, or a device in the search, could not be asked */
+    bool unseen;  /* a recorded copy could not */
+    bool is_open; /* without that, digests cannot be judged */
 };
 
 static bool matches_row(const struct fix *f, const struct fsck_copy *copy)
@@ -309,7 +308,6 @@ static void queue_if_needed(struct fix *f)
         fsck_stopped(c);
         return;
     }
-    f->is_queued = true;
     if (c->first_try || !f->is_open)
         fsck_log(c, "REPL", 0);
     if (job_recounts(c->w) && c->file.devids.n != c->file.file.devcount &&
@@ -337,7 +335,7 @@ static enum fsck_result fix(struct fix *f)
         compare_digests(f);
     forget_bad(f, true);
     queue_if_needed(f);
-    if (!f->unseen || (f->is_queued && !f->is_open))
+    if (!f->is_open)
         return FSCK_HANDLED;
     log_warn("Fsck stalled for fid FID[f=%" PRIu64 "]: a copy's device is unreachable", c->fid);
     return FSCK_STALLED;

@@ -247,9 +247,13 @@ static enum mog_err next_of_all(struct job_worker *w, const struct scope *s, uns
 static enum mog_err advance_fsck(struct job_worker *w, const struct scope *s, const struct store_todo *items, size_t n,
                                  uint64_t last)
 {
-    int64_t highest = 0;
-    enum mog_err e = store_setting_get_int(w->st, "fsck_highest_fid_checked", 0, &highest);
-    if (e == MOG_OK && highest != s->highest)
+    struct scope now = {0};
+    /* Nobody can set it from here to the end of the transaction. */
+    enum mog_err e = store_setting_add(w->st, "fsck_highest_fid_checked", 0);
+    if (e == MOG_OK)
+        e = read_scope(w, &now);
+    if (e == MOG_OK &&
+        (now.highest != s->highest || now.end != s->end || now.dmid != s->dmid || now.classid != s->classid))
         e = MOG_ENOTFOUND;
     if (e != MOG_OK)
         return e;
