@@ -94,6 +94,7 @@ static enum mog_err classify(struct mysql_conn *c, unsigned number, const char *
         e = MOG_EEXISTS;
         break;
     case ER_LOCK_DEADLOCK:
+    case ER_CHECKREAD: /* another one has committed meanwhile (innodb_snapshot_isolation) */
         e = MOG_EDEADLOCK;
         break;
     case ER_LOCK_WAIT_TIMEOUT:
