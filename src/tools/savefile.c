@@ -114,11 +114,30 @@ static void make_temp(struct savefile *s)
 
 /* ---- the file ---- */
 
+/* The next name in a chain of links that ends with one that is not there yet. */
+static char *next_name(const char *path)
+{
+    char target[PATH_MAX];
+    ssize_t len = readlink(path, target, sizeof target);
+    if (len < 0 || (size_t)len == sizeof target)
+        return NULL;
+    const char *slash = strrchr(path, '/');
+    int folder = slash && target[0] != '/' ? (int)(slash + 1 - path) : 0;
+    return mem_printf("%.*s%.*s", folder, path, (int)len, target);
+}
+
 /* What a symbolic link leads to is meant. NULL: that has no name (a file that was removed, through /dev/stdout). */
 static char *real_name(const char *path)
 {
     struct stat st;
-    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? realpath(path, NULL) : mem_strdup(path);
+    char *name = mem_strdup(path);
+    while (name && lstat(name, &st) == 0 && S_ISLNK(st.st_mode)) {
+        bool is_there = stat(name, &st) == 0 || errno != ENOENT;
+        char *next = is_there ? realpath(name, NULL) : next_name(name);
+        free(name);
+        name = next;
+    }
+    return name;
 }
 
 enum mog_err savefile_init(struct savefile *s, const char *path, struct mog_fail *f)

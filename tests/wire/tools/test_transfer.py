@@ -218,6 +218,21 @@ class Fetch(Case):
         with open(real, "rb") as f:
             self.assertEqual(f.read(), self.data)
 
+    def test_a_link_to_what_is_not_there_yet(self):
+        """Nothing is there before the whole file is, through two links."""
+        first, folder = os.path.join(self.folder, "first"), os.path.join(self.folder, "below")
+        os.mkdir(folder)
+        os.symlink("below/second", first)
+        os.symlink(os.path.join(folder, "real"), os.path.join(folder, "second"))
+        self.node.fail = {"GET": 500}
+        self.tool("mogfetch", "--key=k", f"--file={first}", check=1)
+        self.assertEqual(os.listdir(folder), ["second"])
+        self.node.fail = {}
+        self.tool("mogfetch", "--key=k", f"--file={first}")
+        self.assertEqual(sorted(os.listdir(folder)), ["real", "second"])
+        with open(first, "rb") as f:
+            self.assertEqual(f.read(), self.data)
+
     def test_a_link_to_a_file_without_a_name(self):
         # As /dev/stdout is one when what it leads to has been removed.
         link = os.path.join(self.folder, "link")
