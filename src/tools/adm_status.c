@@ -113,6 +113,7 @@ static void gather(struct status *s)
                       cluster_load_devices(&s->cluster, c, &s->fail) == MOG_OK;
     if (!s->have_cluster || cluster_load_settings(&s->cluster, c, &s->fsck_fail) != MOG_OK) {
         s->have_fsck = s->have_rebalance = false;
+        client_answer_fini(&s->rebalance);
         return;
     }
     s->have_fsck = client_request(c, "fsck_status", NULL, &s->fsck, &s->fsck_fail) == MOG_OK;
@@ -238,6 +239,16 @@ static json_t *first_document(const struct status *s)
     return NULL;
 }
 
+/* The document with the queues' lengths; NULL: no tracker tells them, having no page, or not yet. */
+static json_t *document_with_queues(const struct status *s)
+{
+    for (size_t i = 0; i < s->n_trackers; i++) {
+        if (json_is_object(json_object_get(s->trackers[i].document, "queues")))
+            return s->trackers[i].document;
+    }
+    return NULL;
+}
+
 /* What waits in the database, as the trackers' document has it. */
 static void print_lengths(json_t *queues)
 {
@@ -263,13 +274,13 @@ static void print_lengths(json_t *queues)
 static void print_queues(const struct status *s)
 {
     bool any = false;
-    json_t *queues = json_object_get(first_document(s), "queues");
+    const json_t *doc = document_with_queues(s);
     heading(s, "Queues");
-    if (json_is_object(queues)) {
-        double age_s = json_number_value(json_object_get(first_document(s), "queues_age_s"));
+    if (doc) {
+        double age_s = json_number_value(json_object_get(doc, "queues_age_s"));
         if (age_s > OLD_QUEUES_S)
             printf("  as they were %.0f s ago\n", age_s);
-        print_lengths(queues);
+        print_lengths(json_object_get(doc, "queues"));
         return;
     }
     for (size_t i = 0; i < s->n_trackers; i++) {
