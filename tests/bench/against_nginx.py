@@ -48,6 +48,14 @@ class Bench:
         self.turn = itertools.count()
         self.own = None if args.folder else OwnExt4()
         self.folder = self.own.folder if self.own else tempfile.mkdtemp(prefix="mogbench-")
+        self.node = self.nginx = None
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self):
         self.node = Node(self.folder, "node", [1], options={"fsync": "off"})
         self.node.start()
         for size, name in ((4096, "4k"), (1048576, "1m")):
@@ -65,9 +73,11 @@ class Bench:
         wait_until(lambda: port_open(self.address, self.port), what="nginx listens")
 
     def close(self):
-        self.nginx.terminate()
-        self.nginx.wait()
-        self.node.stop()
+        if self.nginx:
+            self.nginx.terminate()
+            self.nginx.wait()
+        if self.node:
+            self.node.stop()
         if self.own:
             self.own.close()
         else:

@@ -7,6 +7,7 @@ a new file then; others have their own habits. On one of its own a row means the
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 
 MEMORY = "/dev/shm"
@@ -20,10 +21,10 @@ def run(*command):
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        print(f"{command[0]}: {error}", flush=True)
+        print(f"{command[0]}: {error}", file=sys.stderr)
         return False
     if done.returncode:
-        print(f"{' '.join(command)}: {done.stderr.strip()}", flush=True)
+        print(f"{' '.join(command)}: {done.stderr.strip()}", file=sys.stderr)
     return done.returncode == 0
 
 
