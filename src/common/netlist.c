@@ -53,6 +53,17 @@ enum mog_err netlist_add_all(struct netlist *l, const char *text, struct mog_fai
     return e;
 }
 
+enum mog_err netlist_check(const char *text, struct mog_fail *f)
+{
+    struct netlist networks = {0};
+    enum mog_err e = netlist_add_all(&networks, text, f);
+    /* Commas alone must not open the door to everybody. */
+    if (e == MOG_OK && networks.n == 0)
+        e = fail_set(f, MOG_ESYNTAX, "'%s' names no network", text);
+    netlist_fini(&networks);
+    return e;
+}
+
 static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
 {
     if (memcmp(a, b, bits / 8) != 0)

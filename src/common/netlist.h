@@ -28,6 +28,9 @@ MOG_MUSTCHECK enum mog_err netlist_add(struct netlist *l, const char *text, stru
 /* Add all networks of a list with commas between them; empty parts are skipped. As netlist_add. */
 MOG_MUSTCHECK enum mog_err netlist_add_all(struct netlist *l, const char *text, struct mog_fail *f);
 
+/* Whether netlist_add_all() would add at least one network. MOG_ESYNTAX with the detail in `f`. */
+MOG_MUSTCHECK enum mog_err netlist_check(const char *text, struct mog_fail *f);
+
 /* Is the address of `sa` in one of the networks? False for other families. An empty list holds nothing. */
 bool netlist_has(const struct netlist *l, const struct sockaddr *sa);
 

@@ -36,17 +36,6 @@ static enum mog_err check_address(const char *value, struct mog_fail *f)
     return stored_options_address(value, host, sizeof host, &port, f);
 }
 
-static enum mog_err check_networks(const char *value, struct mog_fail *f)
-{
-    struct netlist networks = {0};
-    enum mog_err e = netlist_add_all(&networks, value, f);
-    /* Commas alone must not open the door to everybody. */
-    if (e == MOG_OK && networks.n == 0)
-        e = fail_set(f, MOG_EINVAL, "'%s' names no network", value);
-    netlist_fini(&networks);
-    return e;
-}
-
 static enum mog_err check_server(const char *value, struct mog_fail *f)
 {
     if (strcmp(value, "perlbal") == 0 || strcmp(value, "none") == 0)
@@ -81,7 +70,7 @@ static const struct opt_row rows[] = {
      "use devices only that are mount points"},
     {"readonly", 0, "readonly", OPT_FLAG, BOTH | OPT_RELOAD, AT(readonly), 0, 0, "refuse uploads and deletions"},
     {"allow", 0, "allow", OPT_LIST, BOTH | OPT_RELOAD, AT(allow), 0, 0,
-     "networks that may write and use the side channel (all)", check_networks},
+     "networks that may write and use the side channel (all)", netlist_check},
     {"access_log", 0, "access_log", OPT_STRING, BOTH, AT(access_log), 0, 0, "file with a line a request"},
     {"put_status", 0, "put_status", OPT_INT, BOTH | OPT_RELOAD, AT(put_status), 200, 201,
      "answer to a successful upload: 201 or 200 (201)"},

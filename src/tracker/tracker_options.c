@@ -51,17 +51,6 @@ static enum mog_err check_http_listen(const char *value, struct mog_fail *f)
     return value[0] == '\0' ? MOG_OK : check_address(value, f);
 }
 
-static enum mog_err check_networks(const char *value, struct mog_fail *f)
-{
-    struct netlist networks = {0};
-    enum mog_err e = netlist_add_all(&networks, value, f);
-    /* Commas alone must not open the door to everybody. */
-    if (e == MOG_OK && networks.n == 0)
-        e = fail_set(f, MOG_EINVAL, "'%s' names no network", value);
-    netlist_fini(&networks);
-    return e;
-}
-
 static enum mog_err check_local_network(const char *value, struct mog_fail *f)
 {
     struct netmask mask;
@@ -129,9 +118,9 @@ static const struct opt_row rows[] = {
     {"listen", 'l', "listen", OPT_LIST, BOTH, AT(listen), 0, 0, "address to listen on; may be repeated (0.0.0.0)",
      check_address},
     {"allow", 0, "allow", OPT_LIST, BOTH | OPT_RELOAD, AT(allow), 0, 0, "networks that may connect (all)",
-     check_networks},
+     netlist_check},
     {"admin_allow", 0, "admin_allow", OPT_LIST, BOTH | OPT_RELOAD, AT(admin_allow), 0, 0,
-     "networks that may use commands of administrators (all)", check_networks},
+     "networks that may use commands of administrators (all)", netlist_check},
     {"workers", 'w', "query_jobs", OPT_INT, BOTH | OPT_RELOAD, AT(query_jobs), 0, MAX_JOBS, "query workers (20)"},
     {NULL, 0, "listener_jobs", OPT_INT, OPT_FILE, AT(listener_jobs), 0, MAX_JOBS, NULL},
     {NULL, 0, "delete_jobs", OPT_INT, OPT_FILE | OPT_RELOAD, AT(delete_jobs), 0, MAX_JOBS, NULL},

@@ -163,6 +163,10 @@ START_TEST(test_networks)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ck_assert_msg(netlist_add(&l, bad[i], &f) == MOG_ESYNTAX, "%s", bad[i]);
     ck_assert_int_eq(netlist_add(&l, "0.0.0.0/0", &f), MOG_OK);
+    ck_assert_int_eq(netlist_check(" 10.0.0.0/8,, ::1 ", &f), MOG_OK);
+    ck_assert_int_eq(netlist_check("10.0.0.0/8, x", &f), MOG_ESYNTAX);
+    ck_assert_int_eq(netlist_check("", &f), MOG_ESYNTAX);
+    ck_assert_int_eq(netlist_check(" , ", &f), MOG_ESYNTAX);
     ck_assert(has(&l, "1.2.3.4") && !has(&l, "2001::1"));
     netlist_fini(&l);
 }

@@ -82,6 +82,9 @@ START_TEST(classes)
     FAILS(st, MOG_ENOTEMPTY, store_class_delete(st, dmid, one));
     OK(st, store_class_delete(st, dmid, two));
     FAILS(st, MOG_ENOTFOUND, store_class_delete(st, dmid, two));
+    /* Made by hand: its id is taken, and no other one would do. */
+    fixture_sql(st, "UPDATE class SET classname = 'odd' WHERE classid = 0", NULL);
+    FAILS(st, MOG_EEXISTS, store_class_create(st, dmid, span_of("default"), &none, &def));
 }
 END_TEST
 

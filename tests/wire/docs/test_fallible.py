@@ -14,7 +14,7 @@ DECLARATION = re.compile(r"MOG_MUSTCHECK (?:enum mog_err|bool|int) (\w+)\(")
 # They fail for their arguments alone: their unit tests have bad ones.
 ARGUMENTS = """
     bigfile_chunksize bigfile_parse client_answer_parse clusterfile_parse dpath_parse flate_add hooks_new httpdate_parse
-    md5field_parse net_split netlist_add netlist_add_all netmask_parse netmask_parse_ip num_parse_double num_parse_i64
+    md5field_parse net_split netlist_add netlist_add_all netlist_check netmask_parse netmask_parse_ip num_parse_double num_parse_i64
     num_parse_u64 opt_parse_argv opt_parse_file plan_make policy_parse policy_parse_strict range_parse_content
     rebalance_policy_parse rebalance_state_parse toolopt_int toolopt_parse urlenc_unhex web_origin_parse web_target_parse
     web_target_query
